@@ -1,0 +1,86 @@
+r"""Lo que una red dice de $x_t$, en cualquiera de sus cinco idiomas: ε, x_0, v, score, velocidad."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from course_lib.diffusion.schedules import Schedule, expand, times_for
+from course_lib.errors import choose
+
+KINDS = ("eps", "x0", "v", "score", "velocity")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    r"""La pareja $(\hat x_0, \hat ε)$ con $x_t = α_t\hat x_0 + σ_t\hat ε$, y lo que de ella sale.
+
+    `x0` y `eps` tienen la forma de x_t; `t` es un número o (B,). `var_mix`, con valores en [0, 1],
+    es la v de la varianza aprendida (Nichol y Dhariwal, 2021, ec. 15) o `None`.
+    """
+
+    x0: Tensor
+    eps: Tensor
+    t: Tensor
+    schedule: Schedule
+    var_mix: Tensor | None = None
+
+    @classmethod
+    def from_output(cls, kind: str, output: Tensor, x_t: Tensor, t, schedule: Schedule):
+        r"""Despeja $(\hat x_0, \hat ε)$ de la salida de la red y de $x_t = α x_0 + σ ε$."""
+        choose("kind", kind, KINDS)
+        alpha, sigma = schedule.at(t, like=x_t)
+        if kind == "score":
+            kind, output = "eps", -sigma * output
+        if kind == "eps":
+            x0, eps = (x_t - sigma * output) / alpha, output
+        elif kind == "x0":
+            x0, eps = output, (x_t - alpha * output) / sigma
+        else:  # v = α ε − σ x_0  y  velocidad = α̇ x_0 + σ̇ ε: otra ecuación lineal
+            a, b = (-sigma, alpha) if kind == "v" else rates_at(schedule, t, x_t)
+            determinant = alpha * b - sigma * a
+            x0 = (b * x_t - sigma * output) / determinant
+            eps = (alpha * output - a * x_t) / determinant
+        return cls(x0, eps, t, schedule)
+
+    @property
+    def score(self) -> Tensor:
+        r"""$\nabla\log p_t(x_t) = -\hat ε/σ_t$ (Song et al., 2021)."""
+        return -self.eps / self.schedule.at(self.t, like=self.eps)[1]
+
+    @property
+    def v(self) -> Tensor:
+        r"""$v = α_t\hat ε - σ_t\hat x_0$ (Salimans y Ho, 2022, sec. 4)."""
+        alpha, sigma = self.schedule.at(self.t, like=self.eps)
+        return alpha * self.eps - sigma * self.x0
+
+    @property
+    def velocity(self) -> Tensor:
+        r"""$\dot α_t\hat x_0 + \dot σ_t\hat ε$, el campo de la ODE (Lipman et al., 2023)."""
+        alpha_rate, sigma_rate = rates_at(self.schedule, self.t, self.x0)
+        return alpha_rate * self.x0 + sigma_rate * self.eps
+
+    def with_x0(self, x0: Tensor) -> "Prediction":
+        r"""La predicción con otro $\hat x_0$ (recortado, guiado…) y el $\hat ε$ que le toca."""
+        alpha, sigma = self.schedule.at(self.t, like=x0)
+        x_t = alpha * self.x0 + sigma * self.eps
+        return replace(self, x0=x0, eps=(x_t - alpha * x0) / sigma)
+
+    def with_eps(self, eps: Tensor) -> "Prediction":
+        r"""La predicción con otro $\hat ε$ y el $\hat x_0$ que le toca."""
+        alpha, sigma = self.schedule.at(self.t, like=eps)
+        return replace(self, x0=self.x0 + sigma / alpha * (self.eps - eps), eps=eps)
+
+
+def rates_at(schedule: Schedule, t, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Las derivadas de α y σ en `t`, con formas que se difunden sobre `like`."""
+    return tuple(expand(rate, like) for rate in schedule.rates(times_for(t, like)))
+
+
+def check_terminal_snr(kind: str, schedule: Schedule, t: float) -> None:
+    r"""`ValueError` si se pide $\hat x_0$ a una red de ε o de score donde α(t) = 0."""
+    if kind in ("eps", "score") and schedule.alpha(t).item() == 0:
+        raise ValueError(
+            f'con kind="{kind}" no se puede despejar x_0 en t={t:g}: {schedule!r} llega ahí a '
+            'α = 0 (SNR nula). Conviene kind="v", "x0" o "velocity", o una rejilla con t_max < 1.'
+        )

@@ -1,0 +1,166 @@
+r"""El esquema de ruido (*schedule*): dos funciones α(t), σ(t) y todo lo que de ellas se deduce.
+
+La ley de toda la biblioteca es $x_t = α(t)\,x_0 + σ(t)\,ε$, con $t$ de 0 (datos) a 1 (ruido).
+"""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib.diffusion.noise import standard_normal
+from course_lib.errors import choose, in_range, positive_int, same_shape
+
+T_EPS = 1e-3  # último instante con ruido en las rejillas que miden en λ
+T_TINY = 1e-12  # sustituye a t = 0 donde solo existe el límite por la derecha
+
+
+def double(t: float | Tensor) -> Tensor:
+    """Pasa `t` a float64 (en la CPU si el dispositivo, como MPS, no conoce ese tipo)."""
+    if not isinstance(t, Tensor):  # sin pasar por float32: 0.1 llega con todas sus cifras
+        return torch.as_tensor(t, dtype=torch.float64)
+    return (t.cpu() if t.device.type == "mps" else t).double()
+
+
+class Schedule(ABC):
+    r"""Una ley de ruido; cada subclase escribe solo $α(t)$ y $σ(t)$, en float64.
+
+    Los instantes `t` son números o tensores con valores en [0, 1].
+    """
+
+    @abstractmethod
+    def alpha(self, t: Tensor) -> Tensor:
+        r"""El factor $α(t)$ que multiplica a $x_0$."""
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor:
+        r"""La desviación típica $σ(t)$ del ruido."""
+
+    # --- magnitudes que se deducen de α y σ ------------------------------------------------
+
+    def log_snr(self, t: float | Tensor) -> Tensor:
+        r"""Logaritmo de la relación señal-ruido, $\log(α_t^2/σ_t^2) = 2λ(t)$, en nats."""
+        t = double(t)
+        return 2 * (torch.log(self.alpha(t)) - torch.log(self.sigma(t)))
+
+    def at(self, t: float | Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        r"""Devuelve $(α_t, σ_t)$ con el tipo de `like` y formas que se difunden sobre él.
+
+        `t` es un número o un tensor de forma (B,), con B = `like.shape[0]`; si no, `ValueError`.
+        """
+        t = times_for(t, like)
+        return expand(self.alpha(t), like), expand(self.sigma(t), like)
+
+    def perturb(self, x0: Tensor, t: float | Tensor, eps: Tensor) -> Tensor:
+        r"""$x_t = α_t x_0 + σ_t ε$ (Kingma et al., 2021, ec. 1); `x0` y `eps`, de igual forma."""
+        same_shape("eps", eps, "x0", x0)
+        alpha, sigma = self.at(t, like=x0)
+        return alpha * x0 + sigma * eps
+
+    def rates(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        r"""Derivadas $(\dot α_t, \dot σ_t)$, por diferenciación automática hacia delante."""
+        t = double(t)
+        one = torch.ones_like(t)
+        return tuple(torch.func.jvp(law, (t,), (one,))[1] for law in (self.alpha, self.sigma))
+
+    def drift_diffusion(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
+        r"""Coeficientes de $dx = f(t)\,x\,dt + g(t)\,dW$: devuelve $(f, g^2)$.
+
+        $f = \dot α/α$ y $g^2 = 2σ(\dot σ - σ\dot α/α)$ (Kingma et al., 2021, ap. A); en t = 0 se
+        da el límite por la derecha. Donde α = 0 la SDE es singular y f es infinito.
+        """
+        t = double(t).clamp(min=T_TINY)
+        alpha, sigma = self.alpha(t), self.sigma(t)
+        alpha_rate, sigma_rate = self.rates(t)
+        f = alpha_rate / alpha
+        return f, 2 * sigma * (sigma_rate - sigma * f)
+
+    # --- extremos: la ley previa y el final de la rejilla ----------------------------------
+
+    def prior_sample(
+        self, shape, generator=None, device=None, dtype=torch.float32, t: float = 1.0
+    ) -> Tensor:
+        r"""Muestras de $N(0, σ_t^2 I)$, la ley de partida en el instante `t` (1 si no se dice)."""
+        like = torch.empty(tuple(shape), device=device, dtype=dtype)
+        return self.at(t, like=like)[1] * standard_normal(like, generator)
+
+    def prior_log_prob(self, x: Tensor) -> Tensor:
+        r"""$\log N(x; 0, σ_1^2 I)$ por ejemplo, en nats; `x` de forma (B, …) → (B,)."""
+        sigma = self.at(1.0, like=x)[1]
+        return torch.distributions.Normal(0.0, sigma).log_prob(x).flatten(1).sum(1)
+
+    @property
+    def end(self) -> str:
+        """Dice en qué termina la rejilla: en los datos o en el menor ruido del esquema."""
+        sigma = self.sigma(double(0.0)).item()
+        if sigma == 0:
+            return "σ(0) = 0: la trayectoria termina en x_0"
+        return f"σ(0) = {sigma:g}: la trayectoria termina con ese resto de ruido"
+
+    def grid(self, n: int, spacing: str = "t", t_max: float = 1.0) -> Tensor:
+        r"""Rejilla decreciente de n + 1 instantes, de `t_max` a 0, en float64.
+
+        `spacing="t"`: uniforme en t; `"lambda"`: uniforme en $λ = \log(α/σ)$ (Lu et al., 2022);
+        `"rho"`: uniforme en $(σ/α)^{1/7}$ (Karras et al., 2022, ec. 5). Las dos últimas, cuando
+        σ(0) = 0, llegan hasta `T_EPS` con n − 1 pasos y dan el último hasta 0.
+        """
+        positive_int("n", n)
+        choose("spacing", spacing, ["t", "lambda", "rho"])
+        in_range("t_max", t_max, 0, 1, open_low=True)
+        if spacing == "t":
+            return torch.linspace(t_max, 0, n + 1, dtype=torch.float64)
+        if n == 1:
+            return torch.tensor([t_max, 0.0], dtype=torch.float64)
+        ends_clean = self.sigma(double(0.0)).item() == 0
+        lowest = min(T_EPS, t_max / 2) if ends_clean else 0.0
+        highest = t_max if torch.isfinite(self.log_snr(1.0)) else min(t_max, 1 - T_EPS)
+        grid = self.inverse_log_snr(
+            spaced_log_snr(self.log_snr(highest), self.log_snr(lowest), n + 1 - ends_clean, spacing)
+        )
+        grid[0], grid[-1] = t_max, lowest
+        return torch.cat([grid, torch.zeros(1, dtype=torch.float64)]) if ends_clean else grid
+
+    def snap(self, u: Tensor) -> Tensor:
+        """Lleva `u` de [0, 1) a un instante de entrenamiento: aquí, al intervalo [T_EPS, 1)."""
+        return T_EPS + (1 - T_EPS) * u
+
+    def inverse_log_snr(self, log_snr: Tensor) -> Tensor:
+        """El instante t en que el logaritmo de la SNR (que decrece) vale `log_snr`: bisección."""
+        log_snr = double(log_snr)
+        low, high = torch.zeros_like(log_snr), torch.ones_like(log_snr)
+        for _ in range(60):
+            middle = (low + high) / 2
+            earlier = self.log_snr(middle) > log_snr
+            low, high = torch.where(earlier, middle, low), torch.where(earlier, high, middle)
+        return (low + high) / 2
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value:g}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def times_for(t: float | Tensor, like: Tensor) -> Tensor:
+    """Los instantes `t` en float64: un escalar o uno por ejemplo de `like`; si no, `ValueError`."""
+    t = double(t)
+    if t.ndim == 0 or (t.ndim == 1 and t.shape[0] == like.shape[0]):
+        return t
+    raise ValueError(
+        f"t debe ser un número o un tensor de forma ({like.shape[0]},), uno por ejemplo; "
+        f"se recibió la forma {tuple(t.shape)}."
+    )
+
+
+def expand(values: Tensor, like: Tensor) -> Tensor:
+    """Pone `values`, escalar o de forma (B,), con el tipo de `like` y unos al final de su forma."""
+    values = values.to(device=like.device, dtype=like.dtype)
+    return values.reshape(values.shape + (1,) * (like.ndim - 1)) if values.ndim else values
+
+
+def spaced_log_snr(start: Tensor, stop: Tensor, count: int, spacing: str) -> Tensor:
+    """`count` valores de log-SNR entre dos extremos, uniformes en λ o en (σ/α)^(1/7)."""
+    if spacing == "lambda":
+        return torch.from_numpy(np.linspace(start.item(), stop.item(), count))
+    rho = 7  # el exponente de Karras et al. (2022)
+    noise_to_signal = [torch.exp(-end / (2 * rho)).item() for end in (start, stop)]
+    return -2 * rho * torch.log(torch.from_numpy(np.linspace(*noise_to_signal, count)))

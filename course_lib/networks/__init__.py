@@ -1,0 +1,8 @@
+"""Redes: módulos de PyTorch que nada saben de difusión."""
+
+from course_lib.networks.classifier import Classifier
+from course_lib.networks.embeddings import TimeEmbedding
+from course_lib.networks.mlp import MLP
+from course_lib.networks.unet import UNet
+
+__all__ = ["MLP", "Classifier", "TimeEmbedding", "UNet"]

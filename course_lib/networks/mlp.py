@@ -1,0 +1,33 @@
+"""Una red densa para datos de pocas dimensiones."""
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.networks.embeddings import TimeEmbedding
+
+
+class MLP(nn.Module):
+    r"""`depth` capas SiLU de `hidden` unidades sobre (x, código de t, clase): (B, dim) → (B, dim).
+
+    `y=None` es la clase nula, de índice `num_classes`.
+    """
+
+    def __init__(
+        self, dim: int = 2, hidden: int = 128, depth: int = 3, num_classes: int | None = None
+    ):
+        super().__init__()
+        self.num_classes = num_classes
+        self.time = TimeEmbedding(32)
+        self.label = nn.Embedding(num_classes + 1, 32) if num_classes else None
+        widths = [dim + 32] + [hidden] * depth
+        layers = []
+        for before, after in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(before, after), nn.SiLU()]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden, dim))
+
+    def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        code = self.time(t).to(x.dtype)
+        if self.label is not None:
+            y = torch.full((len(x),), self.num_classes, device=x.device) if y is None else y
+            code = code + self.label(y)
+        return self.layers(torch.cat([x, code], dim=1))
