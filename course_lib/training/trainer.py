@@ -1,0 +1,256 @@
+"""El bucle de entrenamiento: pérdida → gradiente → recorte → paso → EMA → avisos."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.errors import in_range, positive_int
+from course_lib.training import checkpoint
+from course_lib.training.acceleration import accelerated_view, make_accelerator
+from course_lib.training.divergence import check_finite, check_scalar
+from course_lib.training.ema import EMA
+from course_lib.training.progress import Bar, Interruption
+from course_lib.training.snapshot import restore, snapshot
+from course_lib.training.stream import Stream
+
+Loss = Callable[[nn.Module, Any, torch.Generator], Tensor]
+
+
+class Trainer:
+    r"""Entrena `model` minimizando la media de `loss(model, batch, generator)`.
+
+    Cada paso usa `batch_size × accumulation × procesos` ejemplos. La tasa de aprendizaje del paso k
+    (desde 1) es $\eta_k = \eta\,\min(1, k/\text{warmup})$; el gradiente se recorta a norma
+    `grad_clip`: $g \leftarrow g\,\min(1, c/\lVert g\rVert)$.
+
+    - `model`: cualquier `nn.Module`; si es un `Denoiser`, se acelera su `.net`. El módulo recibido
+      nunca se envuelve: sus claves no cambian con `compile` ni con varios procesos.
+    - `loss(model, batch, generator)`: tensor escalar; `generator` es de CPU.
+    - `data`: un tensor, una tupla de tensores o un `Dataset`; el lote tiene su misma estructura.
+    - `optimizer`: Adam por defecto; también uno ya creado o una función `parámetros → optimizador`.
+    - `ema`: decaimiento de la media móvil de pesos, o `None`. `compile`: `True` o un backend.
+    - `extras`: objetos con `state_dict()` y `load_state_dict()` que se guardan con lo demás.
+    - `checkpoint_dir`: carpeta del punto de control; se guarda cada `checkpoint_every` pasos, al
+      terminar y con Ctrl-C. Ctrl-C no lanza excepción: `fit` vuelve y deja `interrupted = True`.
+
+    El orden de los datos y el azar de cada lote dependen solo de `seed` y de la posición, de modo
+    que `resume()` continúa con los mismos bits en CPU (con igual número de hilos). La precisión, la
+    compilación, la acumulación y los procesos son de Accelerate (`accelerate launch`).
+
+    Errores: `DivergenceError` con pérdida no finita (antes de tocar los pesos), `CheckpointError`
+    al guardar o leer, `ValueError`/`TypeError` si un argumento no sirve.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        data: Any,
+        *,
+        batch_size: int = 64,
+        lr: float = 2e-4,
+        warmup: int = 100,
+        steps: int = 1000,
+        grad_clip: float | None = 1.0,
+        ema: float | None = 0.999,
+        optimizer: torch.optim.Optimizer | Callable | None = None,
+        mixed_precision: str = "no",
+        compile: bool | str = False,
+        accumulation: int = 1,
+        channels_last: bool = False,
+        seed: int = 0,
+        workers: int = 0,
+        cpu: bool = False,
+        checkpoint_dir: str | Path | None = None,
+        checkpoint_every: int | None = None,
+        callbacks: Iterable[Callable[["Trainer"], None]] = (),
+        extras: dict[str, Any] | None = None,
+        progress: bool = True,
+    ) -> None:
+        if not isinstance(model, nn.Module) or not callable(loss):
+            raise TypeError(
+                "model debe ser un nn.Module y loss una función (model, batch, generator); "
+                f"se recibieron {type(model).__name__} y {type(loss).__name__}."
+            )
+        self.batch_size = positive_int("batch_size", batch_size)
+        self.lr = in_range("lr", lr, 0.0, math.inf, open_low=True)
+        self.warmup = warmup and positive_int("warmup", warmup)
+        self.steps = positive_int("steps", steps)
+        if grad_clip is not None:
+            in_range("grad_clip", grad_clip, 0.0, math.inf, open_low=True)
+        self.grad_clip = grad_clip
+        self.accumulation = positive_int("accumulation", accumulation)
+        self.checkpoint_every = checkpoint_every and positive_int(
+            "checkpoint_every", checkpoint_every
+        )
+        self.checkpoint_dir = None if checkpoint_dir is None else Path(checkpoint_dir)
+        self.seed, self.loss = seed, loss
+        self.callbacks, self.extras = list(callbacks), dict(extras or {})
+
+        self.accelerator = make_accelerator(mixed_precision, compile, self.accumulation, cpu)
+        self.device = self.accelerator.device
+        self.progress = progress and self.accelerator.is_main_process
+        options = {"seed": seed, "workers": workers, "channels_last": channels_last}
+        self.stream = Stream(data, batch_size, self.accelerator, **options)
+        self.model = model.to(self.device)
+        if channels_last:
+            self.model.to(memory_format=torch.channels_last)
+        self.optimizer = self.accelerator.prepare_optimizer(self._make_optimizer(optimizer))
+        self._base_lrs = [group["lr"] for group in self.optimizer.param_groups]
+        self._view, self._net = accelerated_view(self.model, self.accelerator)
+        self.ema = None if ema is None else EMA(self.model, ema)
+        self.step, self.seconds = 0, 0.0
+        self.history: list[tuple[int, float]] = []
+        self.grad_norm = math.nan
+        self.interrupted = self._stop = False
+
+    @property
+    def examples_per_step(self) -> int:
+        """Ejemplos que entran en cada actualización de los pesos."""
+        return self.batch_size * self.accumulation * self.accelerator.num_processes
+
+    @property
+    def ema_model(self) -> nn.Module:
+        """La red con los pesos promediados (o la propia red si `ema=None`), en modo evaluación."""
+        return self.model.eval() if self.ema is None else self.ema.model
+
+    def fit(self, steps: int | None = None) -> "Trainer":
+        """Entrena `steps` pasos más o, sin argumento, hasta completar los `steps` del constructor.
+
+        Devuelve el propio `Trainer`. Con Ctrl-C termina el paso en curso, guarda y vuelve.
+        """
+        target = self.steps if steps is None else self.step + positive_int("steps", steps)
+        self._warn_if_replacing()
+        self.interrupted = self._stop = False
+        bar = Bar(self.step, target, self.examples_per_step, self.stream.noun, self.progress)
+        self.accelerator.gradient_accumulation_steps = self.accumulation
+        try:
+            with Interruption() as interruption, self.stream.open():
+                while self.step < target and not self._must_stop(interruption):
+                    started = time.perf_counter()
+                    loss = self._backward()
+                    self._clip_and_check(loss)
+                    self._set_lr()
+                    self.optimizer.step()
+                    self.optimizer.zero_grad()
+                    self.step += 1
+                    if self.ema is not None:
+                        self.ema.update(self.model)
+                    self.history.append((self.step, loss))
+                    self.seconds += time.perf_counter() - started
+                    bar.advance(loss)
+                    for callback in self.callbacks:
+                        callback(self)
+                    if self.checkpoint_every and self.step % self.checkpoint_every == 0:
+                        self.save()
+        finally:
+            bar.close()
+            self.optimizer.zero_grad()
+            self.model.eval()
+        return self._finish(target)
+
+    def stop(self) -> None:
+        """Pide que `fit` termine después del paso en curso (para llamarla desde un `callback`)."""
+        self._stop = True
+
+    def save(self) -> None:
+        """Guarda el punto de control en `checkpoint_dir`; el anterior se borra al final."""
+        if self.checkpoint_dir is None:
+            raise ValueError("checkpoint_dir=None: no hay carpeta donde guardar; conviene darla.")
+        if self.accelerator.is_main_process:
+            checkpoint.save(self.checkpoint_file, *snapshot(self), versioned=True)
+        self.accelerator.wait_for_everyone()
+
+    def resume(self) -> bool:
+        """Continúa desde `checkpoint_dir`; devuelve `False` si todavía no hay nada guardado.
+
+        Errores: `CheckpointError` si el punto de control está dañado o es de otra arquitectura.
+        """
+        if self.checkpoint_dir is None:
+            raise ValueError("checkpoint_dir=None: no hay carpeta de la que continuar.")
+        if not self.checkpoint_file.exists():
+            if self.progress:
+                print(f"No hay punto de control en {self.checkpoint_dir}; se empieza de cero.")
+            return False
+        restore(self, *checkpoint.load(self.checkpoint_file), self.checkpoint_file)
+        if self.progress:
+            print(f"Se continúa desde el paso {self.step} ({self.checkpoint_file}).")
+        return True
+
+    # --- las piezas del bucle -----------------------------------------------------------------
+
+    def _backward(self) -> float:
+        """Acumula el gradiente de un paso y devuelve la pérdida media entre todos los procesos."""
+        self._view.train()
+        total = torch.zeros((), device=self.device)
+        for _ in range(self.accumulation):
+            batch = self.stream.next()
+            with self.accelerator.accumulate(self._net):
+                loss = check_scalar(self.loss(self._view, batch, self.stream.generator))
+                self.accelerator.backward(loss)
+            total += loss.detach().float() / self.accumulation
+        return self.accelerator.reduce(total, "mean").item()
+
+    def _clip_and_check(self, loss: float) -> None:
+        """Recorta el gradiente y se detiene si la pérdida o la norma no son finitas."""
+        limit, parameters = self.grad_clip or math.inf, self.model.parameters()
+        self.grad_norm = float(self.accelerator.clip_grad_norm_(parameters, limit))
+        check_finite(self, loss)
+
+    def _set_lr(self) -> None:
+        factor = min(1.0, (self.step + 1) / self.warmup) if self.warmup else 1.0
+        for group, base in zip(self.optimizer.param_groups, self._base_lrs, strict=True):
+            group["lr"] = base * factor
+
+    def _must_stop(self, interruption: Interruption) -> bool:
+        """¿Pidió parar Ctrl-C o `stop()`? Con varios procesos basta con que lo pida uno."""
+        wants = self._stop or interruption.requested
+        if self.accelerator.num_processes == 1:
+            return wants
+        return self.accelerator.reduce(torch.tensor(float(wants), device=self.device)).item() > 0
+
+    # --- construcción y avisos ----------------------------------------------------------------
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """JSON del punto de control dentro de `checkpoint_dir`."""
+        return self.checkpoint_dir / "entrenamiento.json"
+
+    def _make_optimizer(self, optimizer: Any) -> torch.optim.Optimizer:
+        if isinstance(optimizer, torch.optim.Optimizer):
+            return optimizer
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
+        if not parameters:
+            raise ValueError("model no tiene parámetros entrenables (requires_grad=True).")
+        make = optimizer or (lambda p: torch.optim.Adam(p, lr=self.lr))
+        return make(parameters)
+
+    def _warn_if_replacing(self) -> None:
+        if self.checkpoint_dir is None or self.step > 0 or not self.checkpoint_file.exists():
+            return
+        warnings.warn(
+            f"{self.checkpoint_file} guarda un entrenamiento anterior, que este reemplazará. Para "
+            "continuarlo: trainer.resume() antes de fit().",
+            stacklevel=3,
+        )
+
+    def _finish(self, target: int) -> "Trainer":
+        """Guarda, si hay dónde, y cuenta cómo seguir si el entrenamiento se detuvo antes."""
+        self.interrupted = self.step < target
+        if self.checkpoint_dir is not None:
+            self.save()
+        if self.interrupted and self.accelerator.is_main_process:
+            where = "Sin checkpoint_dir no se guardó nada en disco; para seguir: trainer.fit()."
+            if self.checkpoint_dir is not None:
+                where = (
+                    f"Guardado en {self.checkpoint_dir}; para seguir, trainer.fit() o, en otra "
+                    "sesión, trainer.resume() y trainer.fit()."
+                )
+            print(f"Entrenamiento detenido en el paso {self.step} de {target}. {where}")
+        return self
