@@ -104,9 +104,9 @@ class DDPM(Schedule):
         t = double(t)
         table = self.integral.to(t.device)
         position = t * self.T
-        left = (
-            torch.ceil(position.detach() - NODE).long() - 1
-        )  # en un nodo, el tramo de la izquierda
+        gap = (position.round() - position).detach()  # float32 no da k/T exacto: se corrige
+        position = position + torch.where(gap.abs() < NODE, gap, 0.0)
+        left = torch.ceil(position.detach()).long() - 1  # en un nodo, el tramo de la izquierda
         left = left.clamp(0, self.T - 1)
         return table[left] + (table[left + 1] - table[left]) * (position - left)
 

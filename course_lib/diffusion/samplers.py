@@ -13,9 +13,11 @@ from torch import Tensor
 from course_lib.diffusion.schedules import Schedule, expand, times_for
 from course_lib.errors import choose, in_range
 
+UNSTABLE = 10.0  # con h|f| mayor, un paso explícito multiplica el estado por 9 o más
 _NO_SDE = (
-    "la SDE de {schedule!r} es singular en t={t:g} (α = 0, deriva infinita). Conviene empezar "
-    "después: steps=schedule.grid(n, t_max=0.99), o un método sin SDE como «ddim»."
+    "la SDE de {schedule!r} es singular, o casi, en t={t:g}: su deriva es f={f:.3g} y el paso "
+    "h={h:.3g} no la resuelve. Conviene empezar después: steps=schedule.grid(n, t_max=0.99), dar "
+    "más pasos o usar un método sin SDE como «ddim»."
 )
 
 
@@ -110,10 +112,10 @@ def euler_maruyama():
     """
 
     def step(denoiser, x_t, t, s, rng, **cond):
-        f, g2 = denoiser.schedule.drift_diffusion(t)
-        if not torch.isfinite(g2):
-            raise ValueError(_NO_SDE.format(schedule=denoiser.schedule, t=float(t)))
-        f, g2, h = f.item(), g2.item(), float(t - s)
+        f, g2 = (value.item() for value in denoiser.schedule.drift_diffusion(t))
+        h = float(t - s)
+        if not h * abs(f) < UNSTABLE:
+            raise ValueError(_NO_SDE.format(schedule=denoiser.schedule, t=float(t), f=f, h=h))
         x_s = x_t - h * (f * x_t - g2 * denoiser(x_t, t, **cond).score)
         return x_s + (g2 * h) ** 0.5 * rng(x_t) if s > 0 else x_s
 

@@ -77,7 +77,7 @@ def term(
     x0_hat = prediction.x0.detach() if detach_mean else prediction.x0
     mean_q, var_q = schedule.posterior(x0, x_t, k)
     mean_p, _ = schedule.posterior(x0_hat, x_t, k)
-    beta = bridge(schedule, t, (k - 1) / schedule.T, x_t).beta
+    beta = bridge(schedule, t, (k - 1).double() / schedule.T, x_t).beta
     floor = schedule.posterior_variance[min(1, schedule.T - 1)].item() or schedule.betas[0].item()
     var_tilde = torch.where(var_q == 0, floor, var_q)
     std_p = reverse_std(variance, beta, var_tilde, prediction.var_mix)

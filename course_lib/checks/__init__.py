@@ -1,0 +1,29 @@
+"""Ejercicios con respuesta inmediata: `checks.ddpm.posterior(mi_posterior)` y `checks.progreso()`.
+
+**Cómo se escribe un ejercicio en un cuaderno.** Son cinco celdas seguidas; todas llevan en sus
+metadatos `"curso": {"ejercicio": "posterior", "papel": …}`, y `tests/test_notebook_exercises.py`
+las ejecuta:
+
+1. `enunciado` (Markdown): su título contiene «Ejercicio 5.3 · …», como aquí se registra.
+2. `inicio` (código): `def mi_posterior(…)` con su docstring y `raise NotImplementedError`.
+3. `pista` (Markdown): `<details><summary>Pista</summary>`, línea en blanco, texto, `</details>`; se
+   pliega igual en el sitio, en JupyterLab y en Colab.
+4. `comprobacion` (código): `checks.ddpm.posterior(mi_posterior)` y nada más.
+5. `solucion` (código): `def solucion_posterior(…)`, con los mismos argumentos y el mismo docstring.
+   Se pliega con `"tags": ["hide-input"]` (sitio), `"jupyter": {"source_hidden": true}`
+   (JupyterLab) y `"cellView": "form"` más una primera línea `# @title …` (Colab). No llama a la
+   comprobación, para que `progreso()` cuente solo el trabajo propio.
+
+Ninguna otra celda usa `mi_posterior`: sin completar lanza un error.
+
+**Cómo se añade una comprobación.** Un `Exercise` en el archivo de su capítulo: oráculo, casos al
+azar de semilla fija y con ejes de tamaños distintos (más un caso con B = W, donde un coeficiente de
+forma (B,) se difunde mal y sin aviso), y un `Slip` por cada error típico. `tests/test_checks.py`
+exige que el oráculo acierte y que cada error reciba su explicación y no la de otro.
+"""
+
+from course_lib.checks import ddpm
+from course_lib.checks.core import PENDING, RIGHT, WRONG, Exercise, Result, Slip
+from course_lib.checks.progress import progreso
+
+__all__ = ["PENDING", "RIGHT", "WRONG", "Exercise", "Result", "Slip", "ddpm", "progreso"]
