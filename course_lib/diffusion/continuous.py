@@ -77,7 +77,7 @@ class OU(Schedule):
 
 
 class Cosine(Schedule):
-    r"""Coseno: $α = \cos\frac{π}{2}\frac{t+s}{1+s} \big/ \cos\frac{π}{2}\frac{s}{1+s}$, $σ = \sqrt{1-α^2}$.
+    r"""Coseno: $α = \cos\frac{π}{2}\frac{t+s}{1+s}\,/\cos\frac{π}{2}\frac{s}{1+s}$ y $σ^2 = 1-α^2$.
 
     Se escribe con senos para que α(1) sea 0 exacto y σ no se cancele cerca de t = 0:
     $α = \sin(u(1-t))/\sin u$ y $σ^2 = \sin(ut)\sin(u(2-t))/\sin^2 u$, con $u = π/(2(1+s))$.

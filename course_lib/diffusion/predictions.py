@@ -1,8 +1,7 @@
-r"""Lo que una red dice de $x_t$, en cualquiera de sus cinco idiomas: ε, x_0, v, score, velocidad."""
+r"""Lo que una red dice de $x_t$, en uno de sus cinco idiomas: ε, x_0, v, score, velocidad."""
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from course_lib.diffusion.schedules import Schedule, expand, times_for

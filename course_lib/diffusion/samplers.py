@@ -34,7 +34,7 @@ class Bridge:
 
 
 def bridge(schedule: Schedule, t, s, like: Tensor) -> Bridge:
-    r"""La regla de Bayes entre dos instantes: $q(x_s\mid x_t,x_0) ∝ q(x_t\mid x_s)\,q(x_s\mid x_0)$.
+    r"""Bayes entre dos instantes: $q(x_s\mid x_t,x_0) ∝ q(x_t\mid x_s)\,q(x_s\mid x_0)$.
 
     $α_{t|s} = α_t/α_s$, $β = σ_t^2 - α_{t|s}^2σ_s^2$; la media es
     $\frac{α_{t|s}σ_s^2}{σ_t^2}x_t + \frac{α_sβ}{σ_t^2}x_0$ y la varianza $\tildeβ = βσ_s^2/σ_t^2$
@@ -123,7 +123,7 @@ def euler_maruyama():
 
 
 def euler():
-    r"""Euler de la ODE del flujo de probabilidad: $x_s = x_t + (s-t)(\dot α\hat x_0 + \dot σ\hat ε)$.
+    r"""Euler de la ODE de flujo de probabilidad: $x_s = x_t + (s-t)(\dot α\hat x_0+\dot σ\hat ε)$.
 
     Orden 1. Fuente: Song et al. (2021b), ec. 13, escrita con la velocidad de Lipman et al. (2023).
     """
@@ -155,8 +155,8 @@ def dpmpp_2m():
     r"""DPM-Solver++(2M): extrapola $\hat x_0$ en λ con la evaluación anterior. Orden 2.
 
     $x_s = \frac{σ_s}{σ_t}x_t - α_s(e^{-h}-1)D$, $h = λ_s - λ_t$,
-    $D = (1+\frac{1}{2r})\hat x_0 - \frac{1}{2r}\hat x_0^{ant}$, $r = h_{ant}/h$; el primer paso y el
-    que llega a σ = 0 usan $D = \hat x_0$. Fuente: Lu et al. (2022b), alg. 2.
+    $D = (1+\frac{1}{2r})\hat x_0 - \frac{1}{2r}\hat x_0^{ant}$, $r = h_{ant}/h$; el primer paso y
+    el que llega a σ = 0 usan $D = \hat x_0$. Fuente: Lu et al. (2022b), alg. 2.
     """
     previous = {}
 
@@ -176,7 +176,7 @@ def dpmpp_2m():
 
 
 def predictor_corrector(predictor: str = "euler_maruyama", snr: float = 0.16, corrections: int = 1):
-    r"""Un paso de `predictor` y `corrections` pasos de Langevin: $x ← x + δ\nabla\log p_s + \sqrt{2δ}z$.
+    r"""Un paso de `predictor` y `corrections` de Langevin: $x ← x + δ\nabla\log p_s + \sqrt{2δ}z$.
 
     δ = 2 (`snr`·σ_s)²: la regla de Song et al. (2021b), alg. 4–5, con $\|z\|/\|\nabla\log p\|$
     cambiado por su valor típico σ_s, para que una imagen no dependa de su lote.

@@ -1,4 +1,4 @@
-r"""La cota variacional de DDPM, término a término: $L_T + \sum_{k>1}L_{k-1} + L_0$ (Ho et al., 2020)."""
+r"""La cota variacional de DDPM por términos: $L_T + \sum_{k>1}L_{k-1} + L_0$ (Ho et al., 2020)."""
 
 import math
 from dataclasses import dataclass
@@ -134,7 +134,8 @@ def tabulated(schedule):
     """El propio esquema si es una tabla de DDPM; si no, `ValueError`."""
     if not hasattr(schedule, "betas"):
         raise ValueError(
-            f"la cota L_VLB es de la cadena discreta: hace falta un esquema DDPM y llegó {schedule!r}."
+            "la cota L_VLB es de la cadena discreta: hace falta un esquema DDPM y se recibió "
+            f"{schedule!r}."
         )
     return schedule
 
@@ -144,6 +145,6 @@ def check_quantised(x0: Tensor) -> None:
     levels = (x0.double() + 1) * (LEVELS - 1) / 2
     if x0.abs().amax() > 1 + 1e-6 or (levels - levels.round()).abs().amax() > 1e-2:
         raise ValueError(
-            "bits_per_dim mide imágenes cuantizadas (256 niveles en [-1, 1]); se recibieron valores "
-            f"entre {x0.min():g} y {x0.max():g} que no lo están."
+            "bits_per_dim mide imágenes cuantizadas (256 niveles en [-1, 1]); se recibieron "
+            f"valores entre {x0.min():g} y {x0.max():g} que no lo están."
         )

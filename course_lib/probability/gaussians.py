@@ -2,71 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal, kl_divergence
 
-__all__ = ["Gaussian", "check_covariance"]
+from .covariance import as_real, check_covariance, common_dtype, double_like
 
-
-def as_real(argument: str, value) -> Tensor:
-    """Convierte `value` en un tensor real de coma flotante y finito; si no se puede, ValueError."""
-    plain = not isinstance(value, Tensor)
-    tensor = torch.as_tensor(np.asarray(value) if plain else value)
-    if tensor.is_complex():
-        raise TypeError(f"{argument} debe ser real y tiene tipo {tensor.dtype}.")
-    if not tensor.is_floating_point():
-        tensor = tensor.to(torch.get_default_dtype())
-    if not torch.isfinite(tensor).all():
-        raise ValueError(f"{argument} contiene NaN o infinitos: se esperan números finitos.")
-    return tensor
-
-
-def common_dtype(*values) -> torch.dtype:
-    """Tipo en que se devuelven las muestras: el de los tensores o arreglos; listas, el de torch."""
-    kinds = [as_real("", v).dtype for v in values if isinstance(v, (Tensor, np.ndarray))]
-    return functools.reduce(torch.promote_types, kinds) if kinds else torch.get_default_dtype()
-
-
-def double_like(x: Tensor) -> torch.dtype:
-    """Precisión del cálculo: float64, salvo en dispositivos que no la tienen (MPS)."""
-    return torch.float32 if x.device.type == "mps" else torch.float64
-
-
-def check_covariance(argument: str, cov: Tensor) -> Tensor:
-    r"""Comprueba que $C=C^\top\succ0$ y devuelve su factor de Cholesky.
-
-    `cov`: (..., D, D) en float64. Devuelve $L$ triangular inferior con $LL^\top=C$, misma forma.
-    ValueError si alguna matriz no es cuadrada, simétrica o definida positiva.
-    """
-    if cov.ndim < 2 or cov.shape[-1] != cov.shape[-2]:
-        raise ValueError(
-            f"{argument} debe tener forma (..., D, D) y tiene forma {tuple(cov.shape)}."
-        )
-    gap = (cov - cov.mT).abs().amax().item()
-    scale = cov.abs().amax().item()
-    if gap > 1e-5 * scale:
-        raise ValueError(
-            f"{argument} no es simétrica: |C − Cᵀ| llega a {gap:.3g}. "
-            "Si la diferencia es de redondeo, conviene usar (C + Cᵀ)/2."
-        )
-    factor, info = torch.linalg.cholesky_ex((cov + cov.mT) / 2)
-    if (info > 0).any():
-        smallest = torch.linalg.eigvalsh(cov).amin(-1)
-        if cov.ndim > 2:
-            worst = int(smallest.flatten().argmin())
-            where = f" en la posición {worst}"
-        else:
-            where = ""
-        raise ValueError(
-            f"{argument} no es definida positiva{where}: su menor autovalor es "
-            f"{smallest.min().item():.3g}. Hace falta que todos sean mayores que 0."
-        )
-    return factor
+__all__ = ["Gaussian"]
 
 
 def leading(argument: str, value, x: Tensor, dtype: torch.dtype) -> Tensor:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from .gaussians import as_real, check_covariance, common_dtype, diffused_posterior, double_like
+from .covariance import as_real, check_covariance, common_dtype, double_like
+from .gaussians import diffused_posterior
 
 __all__ = ["GaussianMixture"]
 

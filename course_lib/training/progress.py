@@ -4,6 +4,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -86,3 +87,14 @@ class Interruption:
             sys.stderr.write("\nCtrl-C: se termina el paso en curso (otro Ctrl-C corta ya).\n")
         except RuntimeError:  # la señal llegó mientras se escribía en el mismo flujo
             pass
+
+
+def how_to_continue(step: int, target: int, folder: Path | None) -> str:
+    """Lo que se dice cuando el entrenamiento se detiene antes de llegar a `target` pasos."""
+    where = "Sin checkpoint_dir no se guardó nada en disco; para seguir: trainer.fit()."
+    if folder is not None:
+        where = (
+            f"Guardado en {folder}; para seguir, trainer.fit() o, en otra sesión, "
+            "trainer.resume() y trainer.fit()."
+        )
+    return f"Entrenamiento detenido en el paso {step} de {target}. {where}"

@@ -15,7 +15,7 @@ from course_lib.training import checkpoint
 from course_lib.training.acceleration import accelerated_view, make_accelerator
 from course_lib.training.divergence import check_finite, check_scalar
 from course_lib.training.ema import EMA
-from course_lib.training.progress import Bar, Interruption
+from course_lib.training.progress import Bar, Interruption, how_to_continue
 from course_lib.training.snapshot import restore, snapshot
 from course_lib.training.stream import Stream
 
@@ -246,11 +246,5 @@ class Trainer:
         if self.checkpoint_dir is not None:
             self.save()
         if self.interrupted and self.accelerator.is_main_process:
-            where = "Sin checkpoint_dir no se guardó nada en disco; para seguir: trainer.fit()."
-            if self.checkpoint_dir is not None:
-                where = (
-                    f"Guardado en {self.checkpoint_dir}; para seguir, trainer.fit() o, en otra "
-                    "sesión, trainer.resume() y trainer.fit()."
-                )
-            print(f"Entrenamiento detenido en el paso {self.step} de {target}. {where}")
+            print(how_to_continue(self.step, target, self.checkpoint_dir))
         return self
