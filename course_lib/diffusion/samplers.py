@@ -5,6 +5,7 @@ Cada función de aquí recibe las opciones del método y devuelve el paso
 El bucle, único, está en `sampling.py`. Ninguno mira qué esquema ni qué predicción tiene delante.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -170,7 +171,7 @@ def dpmpp_2m():
             inverse_2r = h / (2 * previous["h"])
             estimate = (1 + inverse_2r) * x0 - inverse_2r * previous["x0"]
         previous.update(x0=x0, h=h, s=float(s))
-        return sigma_s / sigma_t * x_t - alpha_s * torch.expm1(torch.tensor(-h)).item() * estimate
+        return sigma_s / sigma_t * x_t - alpha_s * math.expm1(-h) * estimate
 
     return step
 

@@ -1,0 +1,137 @@
+"""Accesorios de las pruebas del sitio: servidor local, navegador real y red cortada.
+
+- `sitio` (sesión): carpeta del sitio construido.
+- `base` (sesión): dirección del servidor local que lo publica, sin barra final.
+- `abrir(ruta, ancho=1280, alto=900, tema="light", **contexto)`: abre una página ya estable, que
+  trae `pagina.peticiones_externas` y `pagina.errores` (consola y excepciones): se van llenando.
+- `paginas` (sesión): rutas de todas las páginas de lectura; `capitulos`: las de los capítulos.
+"""
+
+import functools
+import http.server
+import os
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+RAIZ = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(RAIZ / "scripts"))
+
+from navegador import OPCIONES, buscar_chromium, como_instalarlo  # noqa: E402
+
+SITIO = Path(os.environ.get("CURSO_SITIO", RAIZ / "_build" / "html"))
+NO_SON_LECTURA = {"index.html", "search.html", "genindex.html"}
+
+
+def paginas_de_lectura() -> list[str]:
+    """Rutas de las páginas del libro; vacía si el sitio no está construido."""
+    rutas = (str(p.relative_to(SITIO)) for p in SITIO.rglob("*.html"))
+    return sorted(r for r in rutas if r not in NO_SON_LECTURA and not r.startswith("_"))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "tests/site" in str(item.path):
+            item.add_marker(pytest.mark.sitio)
+
+
+@pytest.fixture(scope="session")
+def sitio() -> Path:
+    if not (SITIO / "index.html").is_file():
+        pytest.fail(f"No hay sitio en {SITIO}: construirlo antes con `make libro`.", pytrace=False)
+    return SITIO
+
+
+@pytest.fixture(scope="session")
+def paginas(sitio) -> list[str]:
+    return paginas_de_lectura()
+
+
+@pytest.fixture(scope="session")
+def capitulos(paginas) -> list[str]:
+    return [ruta for ruta in paginas if ruta.startswith("notebooks/")]
+
+
+class _Silencioso(http.server.SimpleHTTPRequestHandler):
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".mjs": "text/javascript",
+        ".ipynb": "application/json",
+        ".woff2": "font/woff2",
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def base(sitio):
+    manejador = functools.partial(_Silencioso, directory=str(sitio))
+    servidor = http.server.ThreadingHTTPServer(("127.0.0.1", 0), manejador)
+    threading.Thread(target=servidor.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{servidor.server_port}"
+    servidor.shutdown()
+    servidor.server_close()
+
+
+@pytest.fixture(scope="session")
+def navegador():
+    ejecutable = buscar_chromium()
+    if ejecutable is None:
+        pytest.fail(como_instalarlo(), pytrace=False)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=ejecutable, args=OPCIONES)
+        yield chromium
+        chromium.close()
+
+
+def _vigilar(pagina) -> None:
+    """Corta la red y apunta cada petición externa y cada error."""
+    pagina.peticiones_externas, pagina.errores = [], []
+
+    def encaminar(ruta):
+        direccion = urlsplit(ruta.request.url)
+        if direccion.scheme in ("http", "https") and direccion.hostname != "127.0.0.1":
+            pagina.peticiones_externas.append(ruta.request.url)
+            return ruta.abort()
+        return ruta.continue_()
+
+    def consola(mensaje):
+        if mensaje.type == "error":
+            pagina.errores.append(f"consola: {mensaje.text} ({mensaje.location.get('url')})")
+
+    pagina.route("**/*", encaminar)
+    pagina.on("console", consola)
+    pagina.on("pageerror", lambda error: pagina.errores.append(f"excepción: {error}"))
+    pagina.on(
+        "response",
+        lambda r: r.status >= 400 and pagina.errores.append(f"{r.status}: {r.url}"),
+    )
+
+
+@pytest.fixture
+def abrir(navegador, base):
+    contextos = []
+
+    def _abrir(ruta, ancho=1280, alto=900, tema="light", **opciones):
+        opciones = {"color_scheme": tema, "locale": "es-UY"} | opciones
+        contexto = navegador.new_context(viewport={"width": ancho, "height": alto}, **opciones)
+        contextos.append(contexto)
+        contexto.set_default_timeout(90_000)  # una máquina de pruebas puede estar muy ocupada
+        pagina = contexto.new_page()
+        _vigilar(pagina)
+        pagina.goto(f"{base}/{ruta.lstrip('/')}", wait_until="load")
+        pagina.wait_for_function(
+            "() => !window.MathJax?.startup?.promise || "
+            "window.MathJax.startup.promise.then(() => true)"
+        )
+        pagina.wait_for_timeout(300)
+        return pagina
+
+    yield _abrir
+    for contexto in contextos:
+        contexto.close()

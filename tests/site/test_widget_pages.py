@@ -1,0 +1,103 @@
+"""Los tres widgets en la página: cargador, tamaño, temas y accesibilidad."""
+
+import re
+
+import pytest
+import torch
+from widget_fixtures import ROOT, images, open_widgets, radio, ready, slider, trajectories  # noqa: F401
+
+from course_lib.widgets import ForwardNoising, ReverseDenoising, ScheduleExplorer
+
+
+def all_three():
+    return (
+        ForwardNoising(images(), torch.arange(3), ["uno", "dos", "tres"]),
+        ReverseDenoising(trajectories()),
+        ScheduleExplorer(),
+    )
+
+
+def break_module(state):
+    model = next(
+        m for m in state["state"].values() if "forward" in m["state"].get("_anywidget_id", "")
+    )
+    model["state"]["_esm"] = "export default { render() { throw new Error('a propósito'); } };"
+
+
+def test_el_fallo_de_un_widget_se_ve_y_no_toca_a_los_demas(open_widgets):  # noqa: F811
+    page = open_widgets(*all_three(), edit_state=break_module, strict=False)
+    message = page.get_by_role("alert").inner_text()
+    assert "No se pudo mostrar este widget (a propósito)" in message
+    assert page.locator(".cw").count() == 2
+    assert any("a propósito" in error for error in page.errors)
+
+
+def test_sin_estado_hay_un_aviso_en_cada_sitio(open_widgets):  # noqa: F811
+    page = open_widgets(*all_three(), edit_state=lambda state: state["state"].clear(), strict=False)
+    assert page.get_by_role("alert").count() == 3
+    assert "la página no trae su estado" in page.get_by_role("alert").first.inner_text()
+
+
+TARGETS = (
+    "button, select, input[type=range], "
+    "label:has(input[type=checkbox]), label:has(input[type=radio])"
+)
+FONT_SIZES = """() => [...document.querySelectorAll(".cw *:not(sub)")]
+    .filter(e => e.checkVisibility())
+    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .map(e => parseFloat(getComputedStyle(e).fontSize))"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nada_se_sale_de_la_pantalla_y_todo_se_puede_tocar(open_widgets, width):  # noqa: F811
+    page = open_widgets(*all_three(), viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".cw-large canvas").bounding_box()["width"] >= 200
+    for target in page.locator(TARGETS).all():
+        box = target.bounding_box()
+        if box:
+            assert min(box["width"], box["height"]) >= 40, target.evaluate("e => e.outerHTML")
+    sizes = page.evaluate(FONT_SIZES)
+    assert min(sizes) >= 11
+
+
+DARK = [
+    {"attributes": 'data-theme="dark"', "color_scheme": "light"},
+    {"attributes": 'theme="dark"', "color_scheme": "light"},
+    {"color_scheme": "dark"},
+]
+LIGHT = [{"attributes": 'data-theme="light"', "color_scheme": "dark"}, {"color_scheme": "light"}]
+
+
+@pytest.mark.parametrize("options", DARK + LIGHT)
+def test_sigue_el_tema_de_la_pagina_y_si_no_lo_hay_el_del_sistema(open_widgets, options):  # noqa: F811
+    page = open_widgets(ScheduleExplorer(), **options)
+    background, ink = page.locator(".cw").evaluate(
+        "e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]"
+    )
+    dark = [sum(map(int, re.findall(r"\d+", colour)[:3])) < 250 for colour in (background, ink)]
+    assert dark == ([True, False] if options in DARK else [False, True])
+
+
+def test_sigue_el_tema_de_jupyterlab(open_widgets):  # noqa: F811
+    page = open_widgets(ScheduleExplorer())
+    background = "getComputedStyle(document.querySelector('.cw')).backgroundColor"
+    before = page.evaluate(background)
+    page.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    assert page.evaluate(background) != before
+
+
+@pytest.mark.parametrize("attributes", ['data-theme="light"', 'data-theme="dark"'])
+def test_axe_no_encuentra_faltas_de_accesibilidad(open_widgets, attributes):  # noqa: F811
+    page = open_widgets(*all_three(), attributes=attributes)
+    ready(page, "0:0")
+    page.add_style_tag(content="html[data-theme=dark] body { background: #14181e; color: white }")
+    page.add_script_tag(path=ROOT / "tests/site/vendor/axe.min.js")
+    for state in ("al abrir", "con otras opciones"):
+        report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found = [(v["id"], v["nodes"][0]["html"][:200]) for v in report["violations"]]
+        assert found == [], state
+        page.get_by_label("Multiplicar β por 1000/T").uncheck()
+        slider(page, "T, número").fill("100")
+        radio(page, "VE").check()
+        radio(page, "sigmoide").last.check()
