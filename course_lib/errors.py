@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import torch
@@ -21,21 +22,22 @@ def choose(argument: str, value: Option, options: Iterable[Option]) -> Option:
 
 def positive_int(argument: str, value: Any) -> int:
     """Devuelve `value` si es un entero mayor que cero; si no, `TypeError` o `ValueError`."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{argument} debe ser un entero positivo; se recibió {value!r}.")
     if value <= 0:
         raise ValueError(f"{argument} debe ser un entero positivo; se recibió {value}.")
-    return value
+    return int(value)
 
 
 def in_range(
     argument: str, value: float, low: float, high: float, *, open_low=False, open_high=False
 ) -> float:
     """Devuelve `value` si está en el intervalo; si no, `ValueError` que dice el intervalo."""
-    above = value > low if open_low else value >= low
-    below = value < high if open_high else value <= high
-    if isinstance(value, (int, float)) and math.isfinite(value) and above and below:
-        return value
+    if isinstance(value, Real) and math.isfinite(value):
+        above = value > low if open_low else value >= low
+        below = value < high if open_high else value <= high
+        if above and below:
+            return value
     left, right = "(" if open_low else "[", ")" if open_high else "]"
     raise ValueError(
         f"{argument} debe estar en {left}{low:g}, {high:g}{right}; se recibió {value!r}."

@@ -14,7 +14,7 @@ from navegador import buscar_chromium, como_instalarlo
 
 NUCLEOS = os.cpu_count() or 2
 PROCESOS = max(2, min(4, NUCLEOS))
-PYTEST = [sys.executable, "-m", "pytest", "-n", str(PROCESOS), "-q", "--durations=5"]
+PYTEST = [sys.executable, "-m", "pytest", "-n", str(PROCESOS), "--durations=5"]
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg"]
 NBVAL += ["--nbval-cell-timeout", "900", "--nbval-kernel-startup-timeout", "120"]
 NBVAL += ["--timeout", "1200", "--dist", "loadfile"]

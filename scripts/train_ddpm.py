@@ -19,9 +19,15 @@ from course_lib.diffusion.times import Uniform
 from course_lib.networks import UNet
 from course_lib.training import Trainer
 
-NETWORK = dict(
-    channels=1, size=28, base=32, multipliers=(1, 2, 2), blocks=1, attention=(7,), num_classes=10
-)
+NETWORK = {
+    "channels": 1,
+    "size": 28,
+    "base": 32,
+    "multipliers": (1, 2, 2),
+    "blocks": 1,
+    "attention": (7,),
+    "num_classes": 10,
+}
 T, KIND, LABEL_DROP = 1000, "v", 0.1
 
 

@@ -63,7 +63,7 @@ def alone(tmp_path, monkeypatch):
     return tmp_path
 
 
-# --- lectura -------------------------------------------------------------------------------------
+# --- lectura ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("compress", [True, False], ids=["gz", "extraído"])
@@ -118,7 +118,7 @@ def test_limit_y_size(alone):
     assert (images.load(root=alone / "liso", size=20).images == 77).all()
 
 
-# --- orden de búsqueda ---------------------------------------------------------------------------
+# --- orden de búsqueda --------------------------------------------------------------------------
 
 
 def test_primero_la_carpeta_dada_luego_la_cache_y_al_final_la_muestra(alone, monkeypatch):
@@ -160,7 +160,7 @@ def test_un_lugar_pedido_que_no_tiene_los_datos_es_un_error(alone, source):
         images.load(source=source)
 
 
-# --- descarga real por torchvision, desde un servidor local --------------------------------------
+# --- descarga real por torchvision, desde un servidor local -------------------------------------
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -223,7 +223,7 @@ def test_ctrl_c_en_la_descarga_no_deja_nada(alone, server, monkeypatch):
     assert not list((alone / "cache").iterdir())
 
 
-# --- archivos dañados ----------------------------------------------------------------------------
+# --- archivos dañados ---------------------------------------------------------------------------
 
 
 def damaged(path: Path, data: bytes, **options) -> str:
@@ -290,7 +290,7 @@ def test_la_muestra_danada_se_nombra(alone, monkeypatch):
         images.load(source="slice")
 
 
-# --- la muestra incluida -------------------------------------------------------------------------
+# --- la muestra incluida ------------------------------------------------------------------------
 
 
 def test_la_muestra_esta_equilibrada_y_pesa_poco():
@@ -317,7 +317,7 @@ def test_la_muestra_sale_otra_vez_identica_de_los_datos_completos(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-# --- CelebA --------------------------------------------------------------------------------------
+# --- CelebA -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -392,7 +392,7 @@ def test_celeba_ausente_dice_que_archivos_hacen_falta(alone):
         images.load("celeba", source="cache")
 
 
-# --- escala --------------------------------------------------------------------------------------
+# --- escala -------------------------------------------------------------------------------------
 
 
 def test_to_model_y_to_uint8_son_inversas_en_los_256_valores():
@@ -438,7 +438,7 @@ def test_argumentos_que_no_existen(options, words):
     assert all(word in str(caught.value) for word in words)
 
 
-# --- conjuntos 2-D -------------------------------------------------------------------------------
+# --- conjuntos 2-D ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", toy.NAMES)

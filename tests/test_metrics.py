@@ -22,7 +22,7 @@ def random_cov(dim: int, seed: int) -> torch.Tensor:
     return a @ a.T + 0.1 * torch.eye(dim, dtype=F64)
 
 
-# --- Fréchet --------------------------------------------------------------------------------
+# --- Fréchet ------------------------------------------------------------------------------------
 
 
 def test_frechet_en_una_dimension_es_la_formula_de_libro():
@@ -66,7 +66,7 @@ def test_frechet_es_invariante_a_rotaciones_y_cuadratica_en_la_escala():
     assert metrics.frechet_distance(3 * a, 3 * b) == pytest.approx(9 * value, rel=1e-9)
 
 
-# --- núcleos --------------------------------------------------------------------------------
+# --- núcleos ------------------------------------------------------------------------------------
 
 
 def brute_force_kid(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -123,7 +123,7 @@ def test_mmd_entre_gaussianas_coincide_con_su_forma_cerrada():
     assert abs(values.mean().item() - exact) < 4 * error
 
 
-# --- Wasserstein por rebanadas -----------------------------------------------------------------
+# --- Wasserstein por rebanadas ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
@@ -168,7 +168,7 @@ def test_sw_distingue_las_leyes_de_juguete_de_su_suelo():
     assert abs(same.value - same.floor) < 4 * same.floor_std
 
 
-# --- comparación y suelo -------------------------------------------------------------------------
+# --- comparación y suelo ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("distance", ["frechet", "kernel", "sliced_wasserstein", "mmd"])
@@ -191,7 +191,7 @@ def test_el_suelo_de_frechet_baja_al_crecer_n():
     assert small > 5 * large > 0
 
 
-# --- el clasificador y sus rasgos ----------------------------------------------------------------
+# --- el clasificador y sus rasgos ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +245,7 @@ def test_frechet_con_rasgos_crece_con_el_ruido(test_images):
     assert values[2].value > 1.5 * values[1].value > 2 * values[0].value
 
 
-# --- errores --------------------------------------------------------------------------------
+# --- errores ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

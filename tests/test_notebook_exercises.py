@@ -133,7 +133,7 @@ def test_el_capitulo_tiene_bastantes_ejercicios(chapter):
     assert len(exercises_of(cells)) >= MINIMUM[chapter]
 
 
-# --- la propia prueba tiene que poder fallar: un cuaderno bueno y sus estropicios ----------------
+# --- la propia prueba tiene que poder fallar: un cuaderno bueno y sus estropicios ---------------
 
 
 def cell(role: str, text: str, kind="code", **metadata) -> dict:

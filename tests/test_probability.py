@@ -32,7 +32,7 @@ def random_gaussian(seed: int, dim: int = 3) -> Gaussian:
     return Gaussian(torch.from_numpy(rng.standard_normal(dim)), random_cov(dim, rng))
 
 
-# --- densidad y score ----------------------------------------------------------------------
+# --- densidad y score ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
@@ -92,7 +92,7 @@ def test_sample_conserva_el_tipo_de_los_parametros_y_lo_demas_el_de_x():
     assert random_mixture(0).score(torch.zeros(1, 2)).dtype == torch.float32
 
 
-# --- difusión y denoiser exacto --------------------------------------------------------------
+# --- difusión y denoiser exacto -----------------------------------------------------------------
 
 
 GRID = torch.linspace(-20, 20, 8001, dtype=F64)  # la regla del trapecio es espectral aquí
@@ -183,7 +183,7 @@ def test_el_denoiser_da_el_score_de_la_mezcla_difundida(schedule):
         torch.testing.assert_close(prediction.score, diffused.score(x), rtol=1e-7, atol=1e-8)
 
 
-# --- álgebra de una gaussiana ----------------------------------------------------------------
+# --- álgebra de una gaussiana -------------------------------------------------------------------
 
 
 def test_gaussiana_log_prob_entropia_y_score_contra_scipy():
@@ -249,7 +249,7 @@ def test_denoise_de_una_gaussiana_es_la_posterior_condicionada():
     torch.testing.assert_close(p.diffuse(alpha, sigma).cov, joint.marginal([2, 3]).cov)
 
 
-# --- errores ---------------------------------------------------------------------------------
+# --- errores ------------------------------------------------------------------------------------
 
 EYE = torch.eye(2)
 

@@ -198,7 +198,7 @@ def test_la_divergencia_se_detiene_y_conserva_el_ultimo_punto_bueno(tmp_path, ki
     assert_same_bits(make().fit(), trainer.fit())
 
 
-# --- varios procesos ------------------------------------------------------------------------------
+# --- varios procesos ----------------------------------------------------------------------------
 
 
 TWO = """

@@ -93,7 +93,7 @@ def test_record_con_opciones_que_no_sirven(options, message):
         trajectory(**options)
 
 
-# --- de cuadros a bytes -----------------------------------------------------------------------
+# --- de cuadros a bytes -------------------------------------------------------------------------
 
 
 def unpack(packed, bits, shape):

@@ -93,7 +93,7 @@ def test_media_precision_ocupa_la_mitad_y_vuelve_a_float32(folder, tmp_path):
         torch.testing.assert_close(ours, theirs.detach().half().float(), rtol=0, atol=0)
 
 
-# --- lo que se distribuye ------------------------------------------------------------------------
+# --- lo que se distribuye -----------------------------------------------------------------------
 
 
 def test_el_clasificador_distribuido_cumple_lo_que_dice_su_json():
@@ -121,7 +121,7 @@ def test_todos_los_pesos_distribuidos_se_cargan():
         assert {"kind", "network", "training", "quality"} <= set(weights.info(name))
 
 
-# --- errores -------------------------------------------------------------------------------------
+# --- errores ------------------------------------------------------------------------------------
 
 
 def test_un_nombre_que_no_existe_enumera_los_que_hay(folder):
@@ -199,7 +199,7 @@ def test_save_no_escribe_si_la_configuracion_no_es_la_de_la_red(folder):
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-# --- la red clasificadora ------------------------------------------------------------------------
+# --- la red clasificadora -----------------------------------------------------------------------
 
 
 def test_el_clasificador_no_mezcla_las_imagenes_del_lote():

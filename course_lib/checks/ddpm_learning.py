@@ -6,7 +6,7 @@ from course_lib.checks.core import Case, Exercise, Slip
 from course_lib.checks.random_cases import SHAPE_TIP, batches, col, mix, signal_and_noise, table
 from course_lib.diffusion import Denoiser, Prediction, losses
 
-# --- 5.5 -------------------------------------------------------------------------------------
+# --- 5.5 ----------------------------------------------------------------------------------------
 
 
 def x0_from_eps_oracle(x_k, eps, k, alphas_bar):
@@ -109,7 +109,7 @@ X0_FROM_EPS = Exercise(
     remark="Cerca del ruido √ᾱ_k es pequeña: dividir por ella agranda los errores de la red.",
 )
 
-# --- 5.6 -------------------------------------------------------------------------------------
+# --- 5.6 ----------------------------------------------------------------------------------------
 
 
 def toy_net(x, k):

@@ -9,7 +9,7 @@ from course_lib.checks.core import Case, Exercise, Slip
 from course_lib.checks.random_cases import SHAPE_TIP, batches, col, mix, normal
 from course_lib.diffusion import DDPM
 
-# --- 5.3 -------------------------------------------------------------------------------------
+# --- 5.3 ----------------------------------------------------------------------------------------
 
 
 def posterior_oracle(x0, x_k, k, betas, alphas_bar):
@@ -155,7 +155,7 @@ POSTERIOR = Exercise(
     remark="Es la regla de Bayes del capítulo 1: con k = 1 la varianza es 0 y la media, x0.",
 )
 
-# --- 5.4 -------------------------------------------------------------------------------------
+# --- 5.4 ----------------------------------------------------------------------------------------
 
 
 def gaussian_kl_oracle(mean_q, var_q, mean_p, var_p):

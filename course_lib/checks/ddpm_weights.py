@@ -6,7 +6,7 @@ from course_lib.checks.core import Case, Exercise, Slip
 from course_lib.checks.random_cases import normal
 from course_lib.diffusion import Cosine, Denoiser, guidance
 
-# --- 5.9 -------------------------------------------------------------------------------------
+# --- 5.9 ----------------------------------------------------------------------------------------
 
 
 def guided_eps_oracle(eps_y, eps_null, scale):
@@ -73,7 +73,7 @@ GUIDED_EPS = Exercise(
     remark="Con s > 1 se sigue por la misma recta, más allá: más fidelidad y menos variedad.",
 )
 
-# --- 5.10 ------------------------------------------------------------------------------------
+# --- 5.10 ---------------------------------------------------------------------------------------
 
 
 def ema_update_oracle(average, new, decay):

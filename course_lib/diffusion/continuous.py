@@ -36,7 +36,7 @@ class VP(_LinearBeta):
 class SubVP(_LinearBeta):
     r"""Sub-VP: $α = e^{-B(t)/2}$, $σ = 1-e^{-B(t)}$, $g^2 = β(t)(1-e^{-2B(t)})$.
 
-    Fuente: Song et al. (2021), ecs. 13 y 29.
+    Fuente: Song et al. (2021), ecs. 12 y 29.
     """
 
     def sigma(self, t):

@@ -157,6 +157,10 @@ class DDPM(Schedule):
         k = torch.as_tensor(k)
         if k.is_floating_point() or ((k < 1) | (k > self.T)).any():
             raise ValueError(f"k debe ser entero y estar en 1..{self.T}; se recibió {k.tolist()}.")
+        if k.ndim and k.shape != (len(x_t),):
+            raise ValueError(
+                f"k debe ser un entero o tener forma ({len(x_t)},); tiene {tuple(k.shape)}."
+            )
         k = k.cpu()
         beta, sigma2 = self.betas[k - 1], -torch.expm1(-self.integral)
         on_x0 = torch.sqrt(self.alphas_bar[k - 1]) * beta / sigma2[k]

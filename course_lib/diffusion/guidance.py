@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.diffusion.predictions import Prediction
+from course_lib.diffusion.sampling import check_labels
 from course_lib.errors import choose, in_range
 
 
@@ -54,11 +55,18 @@ class Classifier(_Wrapper):
     def forward(self, x_t: Tensor, t, y: Tensor | None = None, **cond) -> Prediction:
         if y is None:
             raise ValueError("la guía con clasificador necesita las clases: falta y (B,).")
+        y = check_labels(y, x_t)
         prediction = self.denoiser(x_t, t, **cond)
         with torch.enable_grad():
             x = x_t.detach().requires_grad_()
             times = prediction.t.expand(len(x)).to(x)
-            log_prob = self.classifier(x, times).log_softmax(1)[torch.arange(len(x)), y].sum()
+            log_prob = self.classifier(x, times).log_softmax(1)
+            if (y < 0).any() or (y >= log_prob.shape[1]).any():
+                raise ValueError(
+                    f"y debe estar entre 0 y {log_prob.shape[1] - 1}, las clases del clasificador; "
+                    f"se recibió {y.tolist()}."
+                )
+            log_prob = log_prob[torch.arange(len(x)), y].sum()
             gradient = torch.autograd.grad(log_prob, x)[0]
         sigma = self.schedule.at(prediction.t, like=x_t)[1]
         return prediction.with_eps(prediction.eps - self.scale * sigma * gradient)

@@ -91,8 +91,8 @@ def vlb(denoiser, x0: Tensor, t: Tensor, eps: Tensor, variance: str = "small", *
 
     Con k = 1 es el término del decodificador. Fuente: Ho et al. (2020), ec. 5.
     """
-    dims = x0[0].numel()
-    return denoiser.schedule.T * term(denoiser, x0, t, eps, variance, **cond) / dims
+    bound = term(denoiser, x0, t, eps, variance, **cond)
+    return denoiser.schedule.T * bound / x0[0].numel()
 
 
 def hybrid(denoiser, x0, t, eps, weight: str = "eps", vlb_weight: float = 1e-3, **cond) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from course_lib.diffusion.schedules import Schedule, expand, times_for
-from course_lib.errors import choose, in_range
+from course_lib.errors import choose, in_range, positive_int
 
 UNSTABLE = 10.0  # con h|f| mayor, un paso explícito multiplica el estado por 9 o más
 _NO_SDE = (
@@ -183,7 +183,7 @@ def predictor_corrector(predictor: str = "euler_maruyama", snr: float = 0.16, co
     cambiado por su valor típico σ_s, para que una imagen no dependa de su lote.
     """
     choose("predictor", predictor, [name for name in METHODS if name != "predictor_corrector"])
-    in_range("snr", snr, 0, 1, open_low=True)
+    in_range("snr", snr, 0, 1, open_low=True), positive_int("corrections", corrections)
     predict = METHODS[predictor]()
 
     def step(denoiser, x_t, t, s, rng, **cond):

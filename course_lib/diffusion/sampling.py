@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from course_lib.diffusion.noise import noise_source
 from course_lib.diffusion.samplers import METHODS
-from course_lib.errors import choose, floating
+from course_lib.errors import choose, floating, positive_int
 
 
 @torch.no_grad()
@@ -37,7 +38,10 @@ def sample(
     step = make_step(method, options)
     if spacing is None:
         spacing = "lambda" if method == "dpmpp_2m" else "t"
-    grid = denoiser.schedule.grid(steps, spacing) if isinstance(steps, int) else check_grid(steps)
+    if isinstance(steps, Integral):
+        grid = denoiser.schedule.grid(positive_int("steps", steps), spacing)
+    else:
+        grid = check_grid(steps)
     cond = {} if y is None else {"y": check_labels(y, x_T)}
     rng = noise_source(generator)
     watched = _Watched(denoiser)

@@ -153,6 +153,11 @@ def times_for(t: float | Tensor, like: Tensor) -> Tensor:
 
 def expand(values: Tensor, like: Tensor) -> Tensor:
     """Pone `values`, escalar o de forma (B,), con el tipo de `like` y unos al final de su forma."""
+    if not like.is_floating_point():  # en uint8, α y σ se redondearían a 0 sin avisar
+        raise TypeError(
+            f"se esperaba un tensor de coma flotante y llegó {like.dtype}. Las imágenes uint8 se "
+            "llevan a [-1, 1] con course_lib.data.images.to_model(...)."
+        )
     values = values.to(device=like.device, dtype=like.dtype)
     return values.reshape(values.shape + (1,) * (like.ndim - 1)) if values.ndim else values
 

@@ -52,6 +52,11 @@ class LossAware:
         return (1 - self.uniform_share) * root / root.sum() + self.uniform_share * flat
 
     def __call__(self, schedule: Schedule, n: int, generator=None) -> tuple[Tensor, Tensor]:
+        if getattr(schedule, "T", self.bins) < self.bins:
+            raise ValueError(
+                f"bins={self.bins} supera los {schedule.T} pasos de {schedule!r}: habría tramos sin "
+                f"pérdidas y el sorteo nunca dejaría de ser uniforme. Conviene bins={schedule.T}."
+            )
         p = self.probabilities
         chosen = torch.multinomial(p, n, replacement=True, generator=generator)
         inside = torch.rand(n, generator=generator, dtype=torch.float64)
@@ -59,7 +64,8 @@ class LossAware:
 
     def update(self, t: Tensor, losses: Tensor) -> None:
         """Anota las pérdidas (B,) vistas en los instantes `t` (B,)."""
-        chosen = (t.detach().cpu() * self.bins - 1e-6).long().clamp(0, self.bins - 1)
+        # un t = k/T redondeado a float32 no debe pasar al tramo siguiente
+        chosen = (t.detach().cpu() * self.bins - 1e-3).long().clamp(0, self.bins - 1)
         for k, loss in zip(chosen.tolist(), losses.detach().double().tolist(), strict=True):
             self.losses[k, self.counts[k] % self.history] = loss
             self.counts[k] += 1

@@ -67,7 +67,7 @@ def term(
     r"""$L_{k-1}$ de cada ejemplo, en nats: KL del posterior al modelo o, si k = 1, −log p(x_0|x_1).
 
     `t`: (B,) con valores k/T. La varianza del modelo sigue la regla `variance` de `ancestral`; en
-    k = 1, donde $\tildeβ_1 = 0$, se usa $\tildeβ_2$ (Nichol y Dhariwal, 2021, sec. 3.1).
+    k = 1, donde $\tildeβ_1 = 0$, se usa $\tildeβ_2$ (como el código de Nichol y Dhariwal, 2021).
     """
     schedule = tabulated(denoiser.schedule)
     k = torch.round(t * schedule.T).long()
@@ -101,7 +101,7 @@ def bits_per_dim(
     r"""La cota en bits por dimensión de las imágenes `x0`, cuantizadas en [-1, 1].
 
     Evalúa los T pasos o, con `steps`, esa cantidad repartida por igual (con un desplazamiento al
-    azar por ejemplo), multiplicando por T/steps: un estimador insesgado de la suma sobre k > 1.
+    azar por ejemplo), multiplicando por (T-1)/steps: un estimador insesgado de la suma sobre k > 1.
     """
     floating("x0", x0)
     check_quantised(x0)

@@ -1,9 +1,11 @@
-"""Codificación del instante t con senos y cosenos."""
+"""Códigos de lo que acompaña a la imagen: el instante t, con senos y cosenos, y la clase."""
 
 import math
 
 import torch
 from torch import Tensor, nn
+
+from course_lib.errors import positive_int
 
 
 class TimeEmbedding(nn.Module):
@@ -24,3 +26,35 @@ class TimeEmbedding(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         angles = t[:, None] * self.frequencies.to(t.dtype)
         return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class LabelEmbedding(nn.Embedding):
+    """Un vector por clase: (B,) int64 con valores en 0..`num_classes` → (B, dim).
+
+    `None` y `num_classes` son la clase nula. ValueError si `y` no es así; bajo `torch.compile` no
+    se mira, porque mirar los valores de un tensor parte el grafo.
+    """
+
+    def __init__(self, num_classes: int, dim: int):
+        super().__init__(positive_int("num_classes", num_classes) + 1, dim)
+
+    def forward(self, y: Tensor | None, batch: int) -> Tensor:
+        null = self.num_embeddings - 1
+        if y is None:
+            y = torch.full((batch,), null, device=self.weight.device)
+        elif not torch.compiler.is_compiling():
+            self._check(y, batch, null)
+        return super().forward(y)
+
+    @staticmethod
+    def _check(y: Tensor, batch: int, null: int) -> None:
+        if y.dtype != torch.int64 or y.shape != (batch,):
+            raise ValueError(
+                f"y debe ser int64 de forma ({batch},); se recibió {y.dtype} {tuple(y.shape)}."
+            )
+        wrong = (y < 0) | (y > null)
+        if wrong.any():
+            raise ValueError(
+                f"y={y[wrong][0].item()} no es una clase de esta red: van de 0 a {null - 1}, y "
+                f"{null} es la clase nula (como y=None)."
+            )

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from course_lib.networks.embeddings import TimeEmbedding
+from course_lib.errors import positive_int
+from course_lib.networks.embeddings import LabelEmbedding, TimeEmbedding
 
 
 class MLP(nn.Module):
@@ -16,9 +17,10 @@ class MLP(nn.Module):
         self, dim: int = 2, hidden: int = 128, depth: int = 3, num_classes: int | None = None
     ):
         super().__init__()
+        positive_int("dim", dim), positive_int("hidden", hidden), positive_int("depth", depth)
         self.num_classes = num_classes
         self.time = TimeEmbedding(32)
-        self.label = nn.Embedding(num_classes + 1, 32) if num_classes else None
+        self.label = None if num_classes is None else LabelEmbedding(num_classes, 32)
         widths = [dim + 32] + [hidden] * depth
         layers = []
         for before, after in zip(widths[:-1], widths[1:], strict=True):
@@ -28,6 +30,7 @@ class MLP(nn.Module):
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
         code = self.time(t).to(x.dtype)
         if self.label is not None:
-            y = torch.full((len(x),), self.num_classes, device=x.device) if y is None else y
-            code = code + self.label(y)
+            code = code + self.label(y, len(x))
+        elif y is not None:
+            raise ValueError("esta MLP no tiene clases (num_classes=None) y se recibió y.")
         return self.layers(torch.cat([x, code], dim=1))

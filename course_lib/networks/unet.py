@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_lib.errors import positive_int
-from course_lib.networks.embeddings import TimeEmbedding
+from course_lib.errors import in_range, positive_int
+from course_lib.networks.embeddings import LabelEmbedding, TimeEmbedding
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -39,12 +39,13 @@ class ResBlock(nn.Module):
 class Attention(nn.Module):
     r"""Autoatención entre los H·W píxeles: $x + W\,\mathrm{softmax}(QK^\top/\sqrt d)V$.
 
-    Cabezas de 32 canales (Vaswani et al., 2017, ec. 1); (B, C, H, W) → igual.
+    Cabezas de 32 canales, o de los siguientes que dividan a C (Vaswani et al., 2017, ec. 1);
+    (B, C, H, W) → igual.
     """
 
     def __init__(self, channels: int):
         super().__init__()
-        self.heads = max(1, channels // 32)
+        self.heads = next(h for h in range(max(1, channels // 32), 0, -1) if channels % h == 0)
         self.norm, self.qkv = group_norm(channels), nn.Conv2d(channels, 3 * channels, 1)
         self.out = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight), nn.init.zeros_(self.out.bias)
@@ -92,8 +93,13 @@ class UNet(nn.Module):
         learned_variance: bool = False,
     ):
         super().__init__()
-        sides = check_sides(size, len(multipliers), attention)
+        for i, m in enumerate(multipliers):
+            positive_int(f"multipliers[{i}]", m)
+        sides = check_sides(size, positive_int("len(multipliers)", len(multipliers)), attention)
         positive_int("channels", channels), positive_int("base", base)
+        positive_int("blocks", blocks), in_range("dropout", dropout, 0, 1)
+        if base % 2:
+            raise ValueError(f"base debe ser par (senos y cosenos de t); se recibió {base}.")
         self.channels, self.size, self.num_classes = channels, size, num_classes
         widths = [base * m for m in multipliers]
         code = 4 * base
@@ -101,7 +107,7 @@ class UNet(nn.Module):
         self.time = nn.Sequential(
             TimeEmbedding(base), nn.Linear(base, code), nn.SiLU(), nn.Linear(code, code)
         )
-        self.label = nn.Embedding(num_classes + 1, code) if num_classes else None
+        self.label = None if num_classes is None else LabelEmbedding(num_classes, code)
         self.stem = nn.Conv2d(channels, base, 3, padding=1)
 
         self.down, self.shrink, skips, c = nn.ModuleList(), nn.ModuleList(), [base], base
@@ -159,11 +165,7 @@ class UNet(nn.Module):
         code = self.time[0](t).to(dtype)
         for layer in self.time[1:]:
             code = layer(code)
-        if self.label is None:
-            return code
-        if y is None:
-            y = torch.full(t.shape, self.num_classes, device=t.device, dtype=torch.int64)
-        return code + self.label(y)
+        return code if self.label is None else code + self.label(y, len(t))
 
     def _check(self, x: Tensor, y: Tensor | None) -> None:
         expected = (self.channels, self.size, self.size)
@@ -179,6 +181,10 @@ class UNet(nn.Module):
 def check_sides(size: int, levels: int, attention: tuple[int, ...]) -> list[int]:
     """Los lados de cada nivel; `ValueError` si no son enteros o si una atención no ocurre nunca."""
     positive_int("size", size)
+    if isinstance(attention, int):
+        raise TypeError(
+            f"attention debe ser una tupla de lados; se recibió {attention}: ({attention},)."
+        )
     factor = 2 ** (levels - 1)
     if size % factor:
         near = [size // factor * factor or factor, (size // factor + 1) * factor]

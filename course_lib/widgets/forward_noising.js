@@ -1,4 +1,4 @@
-// Ruido hacia delante: x_t = α·x_0 + σ·ε con un ε fijo, calculado aquí mismo en el navegador.
+// La cadena directa: x_t = α·x_0 + σ·ε con un ε fijo, calculado aquí mismo en el navegador.
 
 const BIN = 0.25; // anchura de las barras del histograma
 const LIMIT = 4; // los gráficos de valores van de -LIMIT a LIMIT
@@ -129,7 +129,7 @@ function render({ model, el }) {
     h("span", { class: "cw-term" }, h("span", { class: "cw-sign" }, "+"), sigmaTag, h("span", { class: "cw-sign" }, "×")), noise.root);
   const readings = {
     snr: reading("SNR = |α|² / |σ|²"), db: reading("SNR en decibelios"),
-    log: reading("ln SNR = 2|λ|"), kept: reading("fracción de señal, |α|² / (|α|² + |σ|²)"),
+    log: reading("log SNR = 2|λ|"), kept: reading("fracción de señal, |α|² / (|α|² + |σ|²)"),
   };
   const profile = chart({ title: "Valores de la fila, píxel a píxel" });
   const bell = chart({ title: "Histograma de los valores" });
@@ -193,7 +193,7 @@ function render({ model, el }) {
   };
 
   // --- Disposición -----------------------------------------------------------------------------------
-  const root = h("section", { class: "cw", "aria-label": "Ruido hacia delante" },
+  const root = h("section", { class: "cw", "aria-label": "Cadena directa: una imagen que se disuelve en ruido" },
     images.root,
     h("div", { class: "cw-stage" }, noisy.root, h("div", { class: "cw-side" }, equation,
       h("dl", { class: "cw-readings" }, ...Object.values(readings).map((r) => r.root)))),

@@ -95,7 +95,7 @@ def check_trajectories(trajectories: Sequence[Trajectory]) -> None:
     for label, steps in names:
         if names.count((label, steps)) > 1:
             raise ValueError(
-                f"hay dos trajectories con el nombre «{label}» y {steps} pasos; se distinguen con "
+                f"trajectories trae dos con el nombre «{label}» y {steps} pasos; se distinguen con "
                 "record(..., label=...)."
             )
 

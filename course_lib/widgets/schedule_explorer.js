@@ -59,7 +59,7 @@ function verdict(table) {
   const end = table.alphaBar[table.T];
   const signal = `√|ᾱ_T| = ${fmt(Math.sqrt(end))}`;
   if (end > 0.01) return { warning: true, text: `${signal}: al final de la cadena todavía queda imagen, así que |x_T| no es N(0, I).` };
-  if (end < 1e-7) return { warning: false, text: `${signal}: la SNR final es casi cero; predecir |ε| en k = T divide por ella; conviene predecir |x_0| o |v|.` };
+  if (end < 1e-7) return { warning: false, text: `${signal}: la SNR final es casi cero; si se predice |ε|, despejar |x_0| en k = T divide entre √|ᾱ_T|; conviene predecir |x_0| o |v|.` };
   return { warning: false, text: `${signal}: |x_T| es, en la práctica, ruido N(0, I).` };
 }
 

@@ -109,7 +109,7 @@ def on_screen(schedule, x_t: Tensor, t: float) -> Tensor:
     return clip(x_t / torch.sqrt(alpha**2 + sigma**2).clamp(min=1))
 
 
-# --- de cuadros a bytes ------------------------------------------------------------------------
+# --- de cuadros a bytes -------------------------------------------------------------------------
 
 
 def bits_for(alpha: float, sigma: float) -> int:

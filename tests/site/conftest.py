@@ -9,27 +9,17 @@
 
 import functools
 import http.server
-import os
 import sys
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from apoyo import RAIZ, SITIO, paginas_de_lectura
 
-RAIZ = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(RAIZ / "scripts"))
 
 from navegador import OPCIONES, buscar_chromium, como_instalarlo  # noqa: E402
-
-SITIO = Path(os.environ.get("CURSO_SITIO", RAIZ / "_build" / "html"))
-NO_SON_LECTURA = {"index.html", "search.html", "genindex.html"}
-
-
-def paginas_de_lectura() -> list[str]:
-    """Rutas de las páginas del libro; vacía si el sitio no está construido."""
-    rutas = (str(p.relative_to(SITIO)) for p in SITIO.rglob("*.html"))
-    return sorted(r for r in rutas if r not in NO_SON_LECTURA and not r.startswith("_"))
 
 
 def pytest_collection_modifyitems(items):

@@ -8,8 +8,8 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 import yaml
+from apoyo import RAIZ, SITIO, paginas_de_lectura
 from bs4 import BeautifulSoup
-from conftest import RAIZ, SITIO, paginas_de_lectura
 
 sys.path.insert(0, str(RAIZ / "book" / "_ext"))
 

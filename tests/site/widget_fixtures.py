@@ -73,7 +73,7 @@ def open_widgets(navegador, tmp_path):
     assert [p for p in problems if p] == [], "errores de consola o peticiones a la red"
 
 
-# --- Datos de juguete y lectura de lo que se ve -----------------------------------------------
+# --- Datos de juguete y lectura de lo que se ve -------------------------------------------------
 
 PIXELS = """c => Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data)"""
 LAWS = {

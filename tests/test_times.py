@@ -1,0 +1,115 @@
+"""Cómo se sortean los instantes: qué valores toman y que ningún sorteo sesga la media."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import CONTINUOUS
+
+from course_lib.diffusion import DDPM, VP
+from course_lib.diffusion.times import LossAware, Uniform
+
+
+def test_uniforme_en_la_tabla_recorre_los_T_pasos(generator):
+    """En una tabla, t = k/T con k de 1 a T, todos igual de probables (nunca k = 0)."""
+    schedule, n = DDPM.linear(25), 25_000
+    t, weights = Uniform()(schedule, n, generator)
+    k = t * 25
+    assert torch.allclose(k, k.round(), atol=1e-9) and (weights == 1).all()
+    counts = torch.bincount(k.round().long(), minlength=26)
+    assert counts[0] == 0
+    chi2 = ((counts[1:] - 1000.0) ** 2 / 1000).sum().item()
+    assert chi2 < 24 + 5 * (2 * 24) ** 0.5
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_uniforme_en_continuo(name, generator):
+    """En continuo, t es uniforme en [T_EPS, 1): ni 0, donde σ = 0, ni 1, donde α puede ser 0."""
+    t, weights = Uniform()(CONTINUOUS[name], 20_000, generator)
+    assert t.min() >= 1e-3 and t.max() < 1 and (weights == 1).all()
+    ordered = t.sort().values
+    exact = 1e-3 + (1 - 1e-3) * (torch.arange(20_000) + 0.5) / 20_000
+    assert (ordered - exact).abs().max() < 2 / 20_000**0.5
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 64))
+def test_estratificado_pone_uno_en_cada_tramo(seed, n):
+    """Un t por tramo de longitud 1/n, todos con el mismo desplazamiento."""
+    schedule = DDPM.cosine(1000 * n)
+    t, _ = Uniform(stratified=True)(schedule, n, torch.Generator().manual_seed(seed))
+    before = t - 1e-9
+    assert sorted((before * n).long().tolist()) == list(range(n))
+    inside = (before * n) % 1
+    assert (inside - inside[0]).abs().max() < 1e-6
+
+
+def filled(bins, level, history=3):
+    aware = LossAware(bins, history)
+    t = (torch.arange(bins).double() + 0.5) / bins
+    for row in range(history):
+        aware.update(t, level + row)
+    return aware
+
+
+def test_loss_aware_hasta_tener_historia_es_uniforme(generator):
+    """Mientras falte historia en algún tramo, todos valen 1/bins y el peso es 1."""
+    aware = LossAware(bins=10, history=2)
+    aware.update(torch.full((30,), 0.55), torch.full((30,), 9.0))
+    _, weights = aware(VP(), 100, generator)
+    assert (aware.probabilities == 0.1).all() and torch.allclose(weights, torch.ones(100))
+
+
+def test_loss_aware_sortea_segun_la_raiz_del_segundo_momento(generator):
+    """p_k ∝ √E[L_k²] con las últimas `history` pérdidas, más el resto uniforme."""
+    level = torch.arange(1.0, 9.0).double()
+    aware = filled(8, level)
+    root = ((level**2 + (level + 1) ** 2 + (level + 2) ** 2) / 3).sqrt()
+    exact = 0.999 * root / root.sum() + 0.001 / 8
+    torch.testing.assert_close(aware.probabilities, exact, rtol=1e-12, atol=0)
+    t, weights = aware(DDPM.linear(80), 40_000, generator)
+    chosen = (t * 8 - 1e-6).long()
+    share = torch.bincount(chosen, minlength=8) / 40_000
+    assert (share - exact).abs().max() < 4.5 * (0.25 / 40_000) ** 0.5
+    torch.testing.assert_close(weights, (1 / (8 * exact[chosen])).float())
+
+
+def test_loss_aware_olvida_las_perdidas_viejas():
+    """Solo cuentan las últimas `history`: las antiguas se van por orden de llegada."""
+    aware = LossAware(bins=2, history=2)
+    aware.update(torch.tensor([0.2, 0.8, 0.2, 0.8]), torch.tensor([100.0, 1.0, 100.0, 1.0]))
+    aware.update(torch.tensor([0.2, 0.2]), torch.tensor([1.0, 1.0]))
+    torch.testing.assert_close(aware.probabilities, torch.tensor([0.5, 0.5]).double())
+
+
+@given(seed=st.integers(0, 10**6))
+def test_el_peso_deja_insesgada_cualquier_media(seed):
+    """Σ_k p_k·peso_k·f_k = media de f, sea cual sea p: identidad exacta, tramo a tramo."""
+    generator = torch.Generator().manual_seed(seed)
+    aware = filled(12, 10 * torch.rand(12, generator=generator).double())
+    p = aware.probabilities
+    assert p.sum().item() == pytest.approx(1, abs=1e-12) and (p > 0).all()
+    schedule = DDPM.linear(24)
+    t, weights = aware(schedule, 3000, generator)
+    for bin_, weight in zip((t * 12 - 1e-6).long().tolist(), weights.tolist(), strict=True):
+        assert p[bin_].item() * weight == pytest.approx(1 / 12, rel=1e-5)
+
+
+def test_el_nodo_de_la_tabla_cae_en_su_tramo():
+    """Con tantos tramos como pasos, la pérdida de k se anota en el tramo k, también en los bordes."""
+    T = 300
+    aware = LossAware(bins=T, history=1)
+    k = torch.arange(1, T + 1)
+    for dtype in (torch.float32, torch.float64):
+        aware.update((k.double() / T).to(dtype), k.double())
+        assert torch.equal(aware.losses[:, 0], k.double())
+
+
+def test_loss_aware_se_guarda_y_se_recupera(generator):
+    """Tras guardar y recuperar, las probabilidades y los sorteos siguen igual."""
+    aware, other = filled(6, torch.arange(6.0).double() + 1), LossAware(6, 3)
+    other.load_state_dict(aware.state_dict())
+    assert torch.equal(other.probabilities, aware.probabilities)
+    a, b = (s(VP(), 5, torch.Generator().manual_seed(0)) for s in (aware, other))
+    assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
+    other.update(torch.tensor([0.5]), torch.tensor([99.0]))
+    assert not torch.equal(other.probabilities, aware.probabilities)  # es una copia
