@@ -9,7 +9,6 @@ de entrenamiento. Las distancias se miden sobre los rasgos de `clasificador-fash
 
 import argparse
 import json
-import time
 
 import torch
 
@@ -71,13 +70,10 @@ def quality(denoiser) -> dict:
     print(recognised, flush=True)
     table = []
     for steps, method, n in RUNS:
-        start = time.perf_counter()
         samples, labels = draw(clipped, n, steps, method)
-        seconds = time.perf_counter() - start
         row = {"steps": steps, "method": method, "n": n, "guidance": 1.0}
         row |= distances(samples, real_a, real_b)
         row["accuracy"] = round(metrics.class_accuracy(samples, labels).total, 3)
-        row["seconds_per_image"] = round(seconds / n, 4)
         table.append(row)
         print(row, flush=True)
     return {"by_steps": table, "guided": recognised}

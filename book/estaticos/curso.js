@@ -1,8 +1,8 @@
-// Pequeños arreglos de accesibilidad que dependen del tamaño real de cada pieza.
+// Pequeños arreglos de lectura y de accesibilidad que una hoja de estilos no puede hacer.
 "use strict";
 
 // Lo que se puede desplazar de lado debe poder desplazarse con el teclado.
-const DESPLAZABLES = "div.math > mjx-container, div.cell_output, .pst-scrollable-table-container, .bd-article pre";
+const DESPLAZABLES = "div.math > mjx-container, span.math, div.cell_output, .pst-scrollable-table-container, .bd-article pre";
 
 function marcarDesplazables() {
   for (const caja of document.querySelectorAll(DESPLAZABLES)) {
@@ -17,12 +17,27 @@ function marcarDesplazables() {
   }
 }
 
+// Una fórmula y el signo de puntuación que la sigue no se separan al final de la línea.
+function juntarPuntuacion() {
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const texto = formula.nextSibling;
+    const signo = texto?.nodeType === Node.TEXT_NODE && texto.data.match(/^[.,;:!?)»]+/);
+    if (!signo) continue;
+    texto.splitText(signo[0].length);
+    const junto = document.createElement("span");
+    junto.className = "junto";
+    formula.before(junto);
+    junto.append(formula, texto);
+  }
+}
+
 let espera;
 function pronto() {
   clearTimeout(espera);
   espera = setTimeout(marcarDesplazables, 120);
 }
 
+juntarPuntuacion();
 window.addEventListener("load", () => {
   pronto();
   window.addEventListener("resize", pronto);
