@@ -11,7 +11,7 @@ from course_lib.diffusion.schedules import Schedule, double, expand
 from course_lib.errors import in_range, positive_int, same_shape
 
 BETA_CAP = 0.999  # Nichol y Dhariwal (2021), sec. 3.2
-NODE = 1e-4  # redondeo de t·T que aún se lee como «en el nodo»
+NODE = 1e-4  # redondeo de t·T (el de float32) que aún se lee como «en el nodo»
 
 
 class DDPM(Schedule):
@@ -104,9 +104,7 @@ class DDPM(Schedule):
         t = double(t)
         table = self.integral.to(t.device)
         position = t * self.T
-        gap = (position.round() - position).detach()  # float32 no da k/T exacto: se corrige
-        position = position + torch.where(gap.abs() < NODE, gap, 0.0)
-        left = torch.ceil(position.detach()).long() - 1  # en un nodo, el tramo de la izquierda
+        left = torch.ceil(position.detach() - NODE).long() - 1  # en un nodo, el tramo anterior
         left = left.clamp(0, self.T - 1)
         return table[left] + (table[left + 1] - table[left]) * (position - left)
 

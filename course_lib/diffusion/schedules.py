@@ -59,10 +59,12 @@ class Schedule(ABC):
         return alpha * x0 + sigma * eps
 
     def rates(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
-        r"""Derivadas $(\dot α_t, \dot σ_t)$, por diferenciación automática hacia delante."""
-        t = double(t)
-        one = torch.ones_like(t)
-        return tuple(torch.func.jvp(law, (t,), (one,))[1] for law in (self.alpha, self.sigma))
+        r"""Derivadas $(\dot α_t, \dot σ_t)$, por diferenciación automática, con la forma de `t`."""
+        with torch.enable_grad():
+            t = double(t).detach().requires_grad_()
+            return tuple(  # 0·t: una ley constante, como α = 1, también depende de t
+                torch.autograd.grad((law(t) + 0 * t).sum(), t)[0] for law in (self.alpha, self.sigma)
+            )
 
     def drift_diffusion(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
         r"""Coeficientes de $dx = f(t)\,x\,dt + g(t)\,dW$: devuelve $(f, g^2)$.

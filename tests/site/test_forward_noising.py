@@ -40,7 +40,7 @@ def test_x_t_es_alpha_x0_mas_sigma_epsilon(open_widgets, name, channels):  # noq
         shown = readings(page)
         assert number(shown["SNR = α² / σ²"]) == pytest.approx(snr, rel=6e-3)
         log_snr = float(law.log_snr(k / 1000))
-        assert number(shown["ln SNR = 2λ"]) == pytest.approx(log_snr, rel=6e-3, abs=1e-3)
+        assert number(shown["log SNR = 2λ"]) == pytest.approx(log_snr, rel=6e-3, abs=1e-3)
         assert number(shown["SNR en decibelios"]) == pytest.approx(log_snr * 4.342944819, abs=0.06)
         tags = page.locator(".cw-term strong").all_inner_texts()
         assert [number(tag) for tag in tags] == pytest.approx([alpha, sigma], rel=6e-3)
