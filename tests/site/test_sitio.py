@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
 
@@ -38,6 +39,7 @@ INGLES = re.compile(r"(?<![\w-])(" + "|".join(INGLES.split("\n")[1:-1]).replace(
 DEL_TEMA = {}
 
 
+@cache
 def sopa(ruta: str) -> BeautifulSoup:
     return BeautifulSoup((SITIO / ruta).read_text(encoding="utf-8"), "html.parser")
 
@@ -171,6 +173,11 @@ def test_la_busqueda_dice_que_no_hay_nada(abrir, base):
     assert "No hay ninguna página" in pagina.locator(".search-summary").inner_text()
 
 
+@cache
+def anclas(ruta: str) -> set[str]:
+    return {elemento["id"] for elemento in sopa(ruta).select("[id]")}
+
+
 @pytest.mark.parametrize("ruta", [*PAGINAS, "index.html"])
 def test_los_enlaces_internos_llevan_a_algun_sitio(ruta):
     rotos = []
@@ -185,7 +192,7 @@ def test_los_enlaces_internos_llevan_a_algun_sitio(ruta):
         if not completa.resolve().is_file():
             rotos.append(destino)
         elif ancla and completa.suffix == ".html":
-            if not sopa(str(completa.resolve().relative_to(SITIO.resolve()))).find(id=ancla):
+            if ancla not in anclas(str(completa.resolve().relative_to(SITIO.resolve()))):
                 rotos.append(destino)
     assert rotos == []
 
