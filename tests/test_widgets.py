@@ -117,7 +117,11 @@ def test_demasiados_cuadros_dicen_cuanto_pesan():
     [
         (lambda: [], ValueError, "trajectories está vacía"),
         (lambda: [noise()], TypeError, r"record\(...\); se recibió Tensor"),
-        (lambda: [trajectory(), trajectory()], ValueError, "dos trajectories.*«DDIM» y 6 pasos"),
+        (
+            lambda: [trajectory(), trajectory()],
+            ValueError,
+            "trajectories trae dos.*«DDIM» y 6 pasos",
+        ),
         (
             lambda: [trajectory(), record(denoiser(), noise(2), 3)],
             ValueError,
