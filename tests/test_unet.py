@@ -190,10 +190,10 @@ def test_sin_cortes_de_grafo_al_compilar(num_classes):
 def test_en_bfloat16_el_tiempo_sigue_fino():
     """En bf16 el código de t se calcula en float32: dos instantes vecinos no se confunden."""
     net = awake(UNet(**TINY)).bfloat16()
-    x = torch.zeros(2, 1, 28, 28, dtype=torch.bfloat16)
-    codes = net.time[0](torch.tensor([0.900, 0.901]))
-    assert codes.dtype == torch.float32 and (codes[0] - codes[1]).abs().max() > 0.5
-    assert net(x, torch.tensor([0.9, 0.901])).dtype == torch.bfloat16
+    x, t = torch.zeros(2, 1, 28, 28, dtype=torch.bfloat16), torch.tensor([0.9000, 0.9003])
+    assert t.bfloat16()[0] == t.bfloat16()[1]
+    out = net(x, t)
+    assert out.dtype == torch.bfloat16 and not torch.equal(out[0], out[1])
 
 
 def test_dropout_solo_al_entrenar():

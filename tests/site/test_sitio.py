@@ -94,6 +94,8 @@ def test_accesibilidad(abrir, ruta, tema):
     pagina.evaluate("document.fonts.ready.then(() => true)")
     pagina.wait_for_timeout(700)
     pagina.add_script_tag(path=str(AXE))
+    pagina.evaluate("window.MathJax?.startup?.promise?.then(() => true)")
+    pagina.wait_for_timeout(3000)
     # Una fórmula compuesta son miles de piezas sin texto propio: axe no acabaría. Queda una palabra.
     pagina.evaluate(
         "document.querySelectorAll('mjx-container').forEach(m => m.replaceChildren('fórmula'))"
