@@ -67,6 +67,17 @@ def test_ddim_con_eta_uno_es_el_ancestral(name, spacing, generator):
     torch.testing.assert_close(ddim, ancestral, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("eta", [0.2, 0.7])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_el_ruido_de_ddim_es_eta_veces_el_ancestral(name, eta):
+    """La desviación del ruido de DDIM es η·√β̃: η veces la del paso ancestral."""
+    schedule = SCHEDULES[name]
+    grid = schedule.grid(9)[2:4]
+    ddim = affine_run(DATA, schedule, "ddim", grid, eta=eta)[2]
+    ancestral = affine_run(DATA, schedule, "ancestral", grid)[2]
+    torch.testing.assert_close(ddim, eta**2 * ancestral, rtol=1e-10, atol=1e-14)
+
+
 @given(
     t=st.floats(0.02, 0.98), cut=st.floats(0.02, 0.98), x0=st.floats(-1, 1), x_t=st.floats(-2, 2)
 )
