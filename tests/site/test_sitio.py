@@ -111,7 +111,8 @@ def test_accesibilidad(abrir, ruta, tema):
     )
     # Medir el contraste de un capítulo entero agota la memoria de axe: se mide en las demás páginas.
     contraste = "false" if ruta in CAPITULOS else "true"
-    reglas = "{resultTypes: ['violations'], rules: {'color-contrast': {enabled: %s}}}" % contraste
+    reglas = "{resultTypes: ['violations'], rules: {'color-contrast': {enabled: CONTRASTE}}}"
+    reglas = reglas.replace("CONTRASTE", contraste)
     hallazgos = pagina.evaluate(f"axe.run({reglas}).then(r => r.violations)")
     graves = [
         (h["id"], nodo["html"][:200], nodo["failureSummary"][:300])
