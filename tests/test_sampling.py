@@ -112,6 +112,15 @@ def test_sin_gradientes_ni_cambios_en_x():
     assert not out.requires_grad and torch.equal(x, torch.ones(2, 2))
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_dentro_de_inference_mode(method):
+    """En `torch.inference_mode` se muestrea igual, aunque α̇ y σ̇ salgan de derivar."""
+    denoiser, x = DATA.denoiser(DDPM.linear(100)), torch.ones(2, 2)
+    expected = sample(denoiser, x, 4, method, generator=0)
+    with torch.inference_mode():
+        assert torch.equal(sample(denoiser, x, 4, method, generator=0), expected)
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_pasos_rejilla_y_espaciado(name):
     """Un entero, su rejilla en float64 o en float32 y el espaciado por defecto dicen lo mismo."""

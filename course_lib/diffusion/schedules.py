@@ -60,10 +60,11 @@ class Schedule(ABC):
 
     def rates(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
         r"""Derivadas $(\dot α_t, \dot σ_t)$, por diferenciación automática, con la forma de `t`."""
-        with torch.enable_grad():
-            t = double(t).detach().requires_grad_()
+        with torch.inference_mode(False), torch.enable_grad():  # también dentro de inference_mode
+            t = double(t).detach().clone().requires_grad_()
             return tuple(  # 0·t: una ley constante, como α = 1, también depende de t
-                torch.autograd.grad((law(t) + 0 * t).sum(), t)[0] for law in (self.alpha, self.sigma)
+                torch.autograd.grad((law(t) + 0 * t).sum(), t)[0]
+                for law in (self.alpha, self.sigma)
             )
 
     def drift_diffusion(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
