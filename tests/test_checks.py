@@ -2,12 +2,20 @@
 
 import pytest
 import torch
-from checks_harness import EXERCISES, NAMES, SOLUTIONS, verdict
+from checks_harness import EXERCISES, NAMES, SOLUTIONS, public, verdict
 
 from course_lib import checks
 from course_lib.checks import core, diagnosis
 from course_lib.checks.attempt import part_of, run
-from course_lib.checks.core import PENDING, RIGHT, WRONG
+from course_lib.checks.core import PENDING, REGISTRY, RIGHT, WRONG
+from course_lib.checks.progress import chapter_of
+
+
+def ordered(chapter):
+    """Los ejercicios de un capítulo, por su número."""
+    mine = [e for e in REGISTRY if chapter_of(e.number) == chapter]
+    return sorted(mine, key=lambda e: int(e.number.split(".")[1]))
+
 
 SLIPS = [(name, slip) for name in NAMES for slip in EXERCISES[name].slips]
 
@@ -20,15 +28,18 @@ def clean_session():
     core.STATES.clear()
 
 
-def test_hay_diez_ejercicios_con_sus_nombres():
-    assert [EXERCISES[name].number for name in NAMES] == [f"5.{n}" for n in range(1, 11)]
-    assert (
-        NAMES
-        == (
-            "alphas_bar perturb posterior gaussian_kl x0_from_eps simple_loss "
-            "ancestral_step ddim_step guided_eps ema_update"
-        ).split()
-    )
+def test_los_nombres_no_se_repiten_y_los_numeros_van_seguidos():
+    assert len(EXERCISES) == len(REGISTRY)
+    for chapter in checks.CHAPTERS:
+        numbers = [e.number for e in ordered(chapter)]
+        assert numbers == [f"{chapter}.{n}" for n in range(1, len(numbers) + 1)]
+
+
+def test_el_capitulo_de_ddpm_tiene_sus_diez_ejercicios():
+    assert [exercise.name for exercise in ordered(5)] == (
+        "alphas_bar perturb posterior gaussian_kl x0_from_eps simple_loss "
+        "ancestral_step ddim_step guided_eps ema_update"
+    ).split()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -111,7 +122,7 @@ def test_dos_veces_dice_lo_mismo_y_no_toca_el_azar_del_cuaderno():
 def test_los_renglones_caben_en_pantalla():
     for name in NAMES:
         for slip in EXERCISES[name].slips:
-            message = getattr(checks.ddpm, name)(slip.wrong).message
+            message = public(name)(slip.wrong).message
             assert max(map(len, message.splitlines())) <= 80
 
 
@@ -119,7 +130,7 @@ def test_progreso(capsys):
     def stub(betas):
         raise NotImplementedError
 
-    checks.progreso()
+    checks.progreso(5)
     assert "Resueltos: 0 de 10. Se puede empezar por el 5.1" in capsys.readouterr().out
     checks.ddpm.alphas_bar(stub)
     checks.ddpm.perturb(EXERCISES["perturb"].oracle)
@@ -131,8 +142,8 @@ def test_progreso(capsys):
     assert [line.split()[0] for line in lines[1:5]] == ["…", "✓", "✗", "…"]
     assert [line.split()[-1] for line in lines[1:4]] == [PENDING, RIGHT, WRONG]
     assert lines[-1].startswith("Resueltos: 1 de 10. El 5.3 está cerca")
-    for name in NAMES:
-        getattr(checks.ddpm, name)(EXERCISES[name].oracle)
+    for exercise in ordered(5):
+        public(exercise.name)(exercise.oracle)
     capsys.readouterr()
     checks.progreso(5)
     assert "Resueltos: 10 de 10. ¡Están todos!" in capsys.readouterr().out

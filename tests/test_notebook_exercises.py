@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from checks_harness import EXERCISES, public
 
-from course_lib import checks
-from course_lib.checks.core import PENDING, REGISTRY, RIGHT
+from course_lib.checks.core import PENDING, RIGHT
 
 ROLES = ["enunciado", "inicio", "pista", "comprobacion", "solucion"]
-EXERCISES = {exercise.name: exercise for exercise in REGISTRY}
 FOLDED = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
 MINIMUM = {"05_ddpm": 6}
 
@@ -51,7 +50,7 @@ def judge(cell, name: str, prefix: str) -> str:
     space: dict = {"torch": torch}
     exec(source(cell), space)
     with redirect_stdout(io.StringIO()):
-        return getattr(checks.ddpm, name)(space[f"{prefix}_{name}"]).state
+        return public(name)(space[f"{prefix}_{name}"]).state
 
 
 def problems(cells: list[dict]) -> list[str]:
@@ -82,7 +81,8 @@ def problems_of(name: str, cells: list[dict]) -> list[str]:
         found.append("el título no es el de course_lib.checks")
     if not re.match(r"<details>\s*<summary>Pista</summary>\n\n[^<]", source(hint)):
         found.append("la pista no está plegada")
-    if source(check).strip() != f"checks.ddpm.{name}(mi_{name})":
+    module = public(name).__module__.split(".")[-1]
+    if source(check).strip() != f"checks.{module}.{name}(mi_{name})":
         found.append("la comprobación no llama a la suya")
     if any(solution["metadata"].get(key) != value for key, value in FOLDED.items()):
         found.append("la solución no está plegada en los tres sitios")

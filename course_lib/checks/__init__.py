@@ -19,11 +19,15 @@ Ninguna otra celda usa `mi_posterior`: sin completar lanza un error.
 **Cómo se añade una comprobación.** Un `Exercise` en el archivo de su capítulo: oráculo, casos al
 azar de semilla fija y con ejes de tamaños distintos (más un caso con B = W, donde un coeficiente de
 forma (B,) se difunde mal y sin aviso), y un `Slip` por cada error típico. `tests/test_checks.py`
-exige que el oráculo acierte y que cada error reciba su explicación y no la de otro.
+exige que el oráculo acierte y que cada error reciba su explicación y no la de otro. Su función
+pública va en el módulo del capítulo (`CHAPTERS`); el nombre no se repite en todo el curso.
 """
 
-from course_lib.checks import ddpm
+from course_lib.checks import ddpm, gaussians, mle, panorama
 from course_lib.checks.core import PENDING, RIGHT, WRONG, Exercise, Result, Slip
 from course_lib.checks.progress import progreso
 
-__all__ = ["PENDING", "RIGHT", "WRONG", "Exercise", "Result", "Slip", "ddpm", "progreso"]
+CHAPTERS = {0: panorama, 1: gaussians, 2: mle, 5: ddpm}  # el módulo de cada capítulo
+
+__all__ = ["CHAPTERS", "PENDING", "RIGHT", "WRONG", "Exercise", "Result", "Slip"]
+__all__ += ["ddpm", "gaussians", "mle", "panorama", "progreso"]

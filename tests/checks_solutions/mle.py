@@ -1,0 +1,3 @@
+"""Soluciones del capítulo 2 escritas aparte: otra fórmula equivalente, o en otro orden."""
+
+SOLUTIONS = {}
