@@ -57,7 +57,7 @@ def ddim_step(f) -> Result:
 
 
 def guided_eps(f) -> Result:
-    r"""`f(eps_y, eps_null, scale)` → $ε_\varnothing + s(ε_y - ε_\varnothing)$."""
+    r"""`f(eps_y, eps_null, scale)` → $ε_\varnothing + γ(ε_y - ε_\varnothing)$."""
     return check(ddpm_weights.GUIDED_EPS, f)
 
 

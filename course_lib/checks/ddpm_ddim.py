@@ -58,7 +58,7 @@ DDIM_STEP = Exercise(
     (
         Slip(
             "eta_sin_cuadrado",
-            "η entra sin cuadrado: en la varianza v va η².",
+            "η entra sin cuadrado: en la varianza ς² va η².",
             _ddim(variance=lambda t, s, eta: _variance(t, s, eta**0.5)),
         ),
         Slip(
@@ -68,32 +68,32 @@ DDIM_STEP = Exercise(
         ),
         Slip(
             "sin_descontar",
-            "falta descontar v: delante de ε̂ va √(1−ᾱ_s−v) y parece √(1−ᾱ_s); así sobra ruido.",
+            "falta descontar ς²: delante de ε̂ va √(1−ᾱ_s−ς²) y parece √(1−ᾱ_s); así sobra ruido.",
             _ddim(direction=lambda t, s, v: (1 - s).sqrt()),
         ),
         Slip(
             "direccion_sin_raiz",
-            "delante de ε̂ falta la raíz: va √(1−ᾱ_s−v).",
+            "delante de ε̂ falta la raíz: va √(1−ᾱ_s−ς²).",
             _ddim(direction=lambda t, s, v: 1 - s - v),
         ),
         Slip(
             "direccion_t",
-            "delante de ε̂ parece √(1−ᾱ_t−v): se ensucia hasta s, así que va ᾱ_s.",
+            "delante de ε̂ parece √(1−ᾱ_t−ς²): se ensucia hasta s, así que va ᾱ_s.",
             _ddim(direction=lambda t, s, v: (1 - t - v).sqrt()),
         ),
         Slip(
             "resta_desviacion",
-            "delante de ε̂ parece √(1−ᾱ_s) − √v: se restan las varianzas, dentro de la raíz.",
+            "delante de ε̂ parece √(1−ᾱ_s) − ς: se restan las varianzas, dentro de la raíz.",
             _ddim(direction=lambda t, s, v: (1 - s).sqrt() - v.sqrt()),
         ),
         Slip(
             "ruido_sin_raiz",
-            "z está multiplicado por la varianza v: falta la raíz.",
+            "z está multiplicado por la varianza ς²: falta la raíz.",
             _ddim(noise=lambda v: v),
         ),
         Slip(
             "sin_ruido",
-            "falta el término √v·z: con η > 0 el paso no es determinista.",
+            "falta el término ς·z: con η > 0 el paso no es determinista.",
             _ddim(noise=lambda v: 0),
         ),
         Slip(
@@ -128,17 +128,17 @@ DDIM_STEP = Exercise(
         ),
         Slip(
             "cociente",
-            "en v el cociente está al revés: va (1−ᾱ_s)/(1−ᾱ_t), que no pasa de 1.",
+            "en ς² el cociente está al revés: va (1−ᾱ_s)/(1−ᾱ_t), que no pasa de 1.",
             _ddim(variance=lambda t, s, eta: eta**2 * (1 - t) / (1 - s) * (1 - t / s)),
         ),
         Slip(
             "beta_con_barra",
-            "en v parece 1−ᾱ_t donde va 1−ᾱ_t/ᾱ_s: lo que se ensucia de s a t, no desde 0.",
+            "en ς² parece 1−ᾱ_t donde va 1−ᾱ_t/ᾱ_s: lo que se ensucia de s a t, no desde 0.",
             _ddim(variance=lambda t, s, eta: eta**2 * (1 - s) / (1 - t) * (1 - t)),
         ),
         Slip(
             "sin_cociente",
-            "en v falta el cociente (1−ᾱ_s)/(1−ᾱ_t): parece η²·(1−ᾱ_t/ᾱ_s).",
+            "en ς² falta el cociente (1−ᾱ_s)/(1−ᾱ_t): parece η²·(1−ᾱ_t/ᾱ_s).",
             _ddim(variance=lambda t, s, eta: eta**2 * (1 - t / s)),
         ),
     ),

@@ -1,4 +1,4 @@
-"""Ejercicios 5.3 y 5.4: el posterior de la cadena y la divergencia entre dos gaussianas."""
+"""Ejercicios 5.3 y 5.4: la distribución a posteriori y la divergencia entre dos gaussianas."""
 
 import math
 
@@ -64,7 +64,7 @@ def _late_beta(x0, x_k, k, betas, ab):
 POSTERIOR = Exercise(
     "5.3",
     "posterior",
-    "El posterior de la cadena",
+    "La distribución a posteriori de un paso",
     posterior_oracle,
     posterior_cases,
     (
@@ -125,7 +125,7 @@ POSTERIOR = Exercise(
         ),
         Slip(
             "beta",
-            "parece β_k, la varianza de un paso de ida; la del posterior es β̃_k, menor.",
+            "parece β_k, la varianza de un paso de ida; la de la distribución a posteriori es β̃_k, menor.",
             _wrong_variance(lambda b, a, p, v: b),
         ),
         Slip(

@@ -17,7 +17,7 @@ def guided_eps_oracle(eps_y, eps_null, scale):
 
 def guided_eps_cases():
     return [
-        Case(f"s = {scale:g}", (*(normal(3, 2, 4, 5, seed=seed + i) for seed in (90, 95)), scale))
+        Case(f"γ = {scale:g}", (*(normal(3, 2, 4, 5, seed=seed + i) for seed in (90, 95)), scale))
         for i, scale in enumerate([3.0, 0.0, 1.0, 0.25])
     ]
 
@@ -31,17 +31,17 @@ GUIDED_EPS = Exercise(
     (
         Slip(
             "al_reves",
-            "las predicciones están cambiadas: con s = 0 sale la de sin clase; con s = 1, la otra.",
+            "las predicciones están cambiadas: con γ = 0 sale la de sin clase; con γ = 1, la otra.",
             lambda y, n, s: y + s * (n - y),
         ),
         Slip(
             "convencion_w",
-            "parece la convención w = s − 1, en la que w = 0 es no guiar; aquí eso es s = 1.",
+            "parece la convención w = γ − 1, en la que w = 0 es no guiar; aquí eso es γ = 1.",
             lambda y, n, s: y + s * (y - n),
         ),
         Slip(
             "sin_restar",
-            "falta restar ε̂ sin clase dentro del paréntesis: se suma s·ε̂_y entera.",
+            "falta restar ε̂ sin clase dentro del paréntesis: se suma γ·ε̂_y entera.",
             lambda y, n, s: n + s * y,
         ),
         Slip(
@@ -51,26 +51,26 @@ GUIDED_EPS = Exercise(
         ),
         Slip(
             "solo_diferencia",
-            "falta sumar ε̂ sin clase: sale solo s por la diferencia.",
+            "falta sumar ε̂ sin clase: sale solo γ por la diferencia.",
             lambda y, n, s: s * (y - n),
         ),
         Slip(
             "solo_clase",
-            "parece s·ε̂_y: la predicción sin clase no interviene.",
+            "parece γ·ε̂_y: la predicción sin clase no interviene.",
             lambda y, n, s: s * y,
         ),
         Slip(
             "promedio",
-            "parece el promedio de las dos: la escala s no interviene.",
+            "parece el promedio de las dos: la escala γ no interviene.",
             lambda y, n, s: (y + n) / 2,
         ),
         Slip(
             "clase_restada",
-            "ε̂ con clase está restada: parece (1 − s)·ε̂ sin clase − s·ε̂ con clase; va sumada.",
+            "ε̂ con clase está restada: parece (1 − γ)·ε̂ sin clase − γ·ε̂ con clase; va sumada.",
             lambda y, n, s: (1 - s) * n - s * y,
         ),
     ),
-    remark="Con s > 1 se sigue por la misma recta, más allá: más fidelidad y menos variedad.",
+    remark="Con γ > 1 se sigue por la misma recta, más allá: más fidelidad y menos variedad.",
 )
 
 # --- 5.10 ---------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ class _Wrapper(nn.Module):
 
 
 class ClassifierFree(_Wrapper):
-    r"""Guía sin clasificador: $\hat ε = \hat ε_\varnothing + s(\hat ε_y - \hat ε_\varnothing)$.
+    r"""Guía sin clasificador: $\hat ε = \hat ε_\varnothing + γ(\hat ε_y - \hat ε_\varnothing)$.
 
-    s = 1 es la red condicionada sin guía; s = 0, la incondicional (Ho y Salimans, 2022, ec. 6, con
-    $s = 1 + w$). Se combina $\hat x_0$, que es lo mismo porque depende linealmente de $\hat ε$.
+    γ = 1 es la red condicionada sin guía; γ = 0, la incondicional (Ho y Salimans, 2022, ec. 6, con
+    $γ = 1 + w$). Se combina $\hat x_0$, que es lo mismo porque depende linealmente de $\hat ε$.
     """
 
     def __init__(self, denoiser: nn.Module, scale: float):
@@ -41,7 +41,7 @@ class ClassifierFree(_Wrapper):
 
 
 class Classifier(_Wrapper):
-    r"""Guía con clasificador: $\hat ε - s\,σ_t\nabla_{x}\log p(y\mid x_t)$.
+    r"""Guía con clasificador: $\hat ε - γ\,σ_t\nabla_{x}\log p(y\mid x_t)$.
 
     `classifier(x_t, t)` da logits (B, clases) para imágenes ruidosas. Fuente: Dhariwal y Nichol
     (2021), ec. 14, que es la regla de Bayes escrita con scores.
