@@ -285,6 +285,15 @@ EYE = torch.eye(2)
         (lambda: random_gaussian(0).marginal([0, 3]), ["idx", "entre 0 y 2"]),
         (lambda: random_gaussian(0).kl(random_gaussian(0, 2)), ["dimensiones", "3 y 2"]),
         (lambda: random_gaussian(0).affine(torch.eye(2)), ["A", "(E, 3)", "(2, 2)"]),
+        (lambda: random_gaussian(0).affine(torch.ones(2, 3)), ["A", "rango 2", "rango 1"]),
+        (lambda: random_gaussian(0).marginal([True, False, True]), ["idx", "enteros"]),
+        (lambda: random_gaussian(0).diffuse(-1, 1), ["alpha", "-1"]),
+        (lambda: random_gaussian(0).diffuse(0, 0), ["alpha", "sigma", "0"]),
+        (lambda: random_gaussian(0).sample(0), ["n", "positivo", "0"]),
+        (lambda: random_mixture(0).sample(-2), ["n", "positivo", "-2"]),
+        (lambda: random_gaussian(0).log_prob(torch.zeros(3, 4)), ["x", "(..., 3)", "(3, 4)"]),
+        (lambda: Gaussian(torch.tensor([0.0, math.nan]), EYE), ["mean", "NaN"]),
+        (lambda: GaussianMixture([1.0], EYE[:1] * math.inf, EYE[None]), ["means", "infinitos"]),
     ],
 )
 def test_los_errores_dicen_el_argumento_y_lo_recibido(build, words):
@@ -292,3 +301,34 @@ def test_los_errores_dicen_el_argumento_y_lo_recibido(build, words):
         build()
     for word in words:
         assert word in str(caught.value), (word, str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: Gaussian([[1.0, 2.0], [3.0]], EYE), "mean no se puede leer"),
+        (lambda: Gaussian([1j, 0.0], EYE), "mean debe ser real"),
+        (lambda: random_gaussian(0).kl(random_mixture(0, dim=3)), "other debe ser una Gaussian"),
+        (lambda: random_gaussian(0).product(3.0), "other debe ser una Gaussian"),
+        (lambda: random_gaussian(0).log_prob(torch.zeros(3) * 1j), "x debe ser real"),
+    ],
+)
+def test_lo_que_no_es_del_tipo_esperado_da_type_error(build, words):
+    with pytest.raises(TypeError, match=words):
+        build()
+
+
+def test_los_puntos_enteros_no_truncan_la_densidad():
+    p, mixture = random_gaussian(0), random_mixture(0, dim=3)
+    whole, real = torch.tensor([[1, 0, -2]]), torch.tensor([[1.0, 0.0, -2.0]])
+    for function in (p.log_prob, p.score, mixture.log_prob, mixture.responsibilities):
+        torch.testing.assert_close(function(whole), function(real), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("law", [random_gaussian(0), random_mixture(0, dim=3)])
+def test_las_evaluaciones_en_lote_son_las_de_punto_a_punto(law):
+    x = torch.randn(2, 4, 3, dtype=F64, generator=torch.Generator().manual_seed(0))
+    assert law.log_prob(x).shape == (2, 4) and law.score(x).shape == (2, 4, 3)
+    for i, j in ((0, 3), (1, 0)):
+        torch.testing.assert_close(law.log_prob(x)[i, j], law.log_prob(x[i, j]))
+        torch.testing.assert_close(law.score(x)[i, j], law.score(x[i, j]))

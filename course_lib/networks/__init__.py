@@ -2,7 +2,8 @@
 
 from course_lib.networks.classifier import Classifier
 from course_lib.networks.embeddings import TimeEmbedding
+from course_lib.networks.mdn import MixtureDensityNetwork
 from course_lib.networks.mlp import MLP
 from course_lib.networks.unet import UNet
 
-__all__ = ["MLP", "Classifier", "TimeEmbedding", "UNet"]
+__all__ = ["MLP", "Classifier", "MixtureDensityNetwork", "TimeEmbedding", "UNet"]

@@ -9,20 +9,28 @@ from torch import Tensor
 
 def as_real(argument: str, value) -> Tensor:
     """Convierte `value` en un tensor real de coma flotante y finito; si no se puede, ValueError."""
-    plain = not isinstance(value, Tensor)
-    tensor = torch.as_tensor(np.asarray(value) if plain else value)
-    if tensor.is_complex():
-        raise TypeError(f"{argument} debe ser real y tiene tipo {tensor.dtype}.")
-    if not tensor.is_floating_point():
-        tensor = tensor.to(torch.get_default_dtype())
+    tensor = _floating(argument, value)
     if not torch.isfinite(tensor).all():
         raise ValueError(f"{argument} contiene NaN o infinitos: se esperan números finitos.")
     return tensor
 
 
+def _floating(argument: str, value) -> Tensor:
+    try:
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{argument} no se puede leer como una tabla de números.") from error
+    if tensor.is_complex():
+        raise TypeError(f"{argument} debe ser real y tiene tipo {tensor.dtype}.")
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.get_default_dtype())
+    return tensor
+
+
 def common_dtype(*values) -> torch.dtype:
     """Tipo en que se devuelven las muestras: el de los tensores o arreglos; listas, el de torch."""
-    kinds = [as_real("", v).dtype for v in values if isinstance(v, (Tensor, np.ndarray))]
+    arrays = [v for v in values if isinstance(v, (Tensor, np.ndarray))]
+    kinds = [_floating("el argumento", v).dtype for v in arrays]
     return functools.reduce(torch.promote_types, kinds) if kinds else torch.get_default_dtype()
 
 
@@ -61,3 +69,15 @@ def check_covariance(argument: str, cov: Tensor) -> Tensor:
             f"{smallest.min().item():.3g}. Hace falta que todos sean mayores que 0."
         )
     return factor
+
+
+def check_points(argument: str, x, dim: int) -> Tensor:
+    """Puntos (..., dim) de coma flotante donde evaluar una ley; los enteros se convierten."""
+    x = torch.as_tensor(x)
+    if x.is_complex():
+        raise TypeError(f"{argument} debe ser real y tiene tipo {x.dtype}.")
+    if not x.is_floating_point():
+        x = x.to(torch.get_default_dtype())
+    if x.ndim == 0 or x.shape[-1] != dim:
+        raise ValueError(f"{argument} debe tener forma (..., {dim}) y tiene {tuple(x.shape)}.")
+    return x

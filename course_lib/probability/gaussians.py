@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from .covariance import as_real, check_covariance, common_dtype, double_like
+from course_lib.errors import positive_int
+
+from .covariance import as_real, check_covariance, check_points, common_dtype, double_like
 
 __all__ = ["Gaussian"]
 
@@ -33,7 +35,7 @@ def leading(argument: str, value, x: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def diffused_posterior(x_t: Tensor, alpha, sigma, means: Tensor, values: Tensor, vectors: Tensor):
-    r"""Posterior de cada componente de $x_0$ dado $x_t=\alpha x_0+\sigma\varepsilon$.
+    r"""Ley a posteriori, por componente, de $x_0$ dado $x_t=\alpha x_0+\sigma\varepsilon$.
 
     Con $C_k=Q\Lambda Q^\top$ y $z=Q^\top(x_t-\alpha m_k)$,
     $E[x_0|x_t,k]=m_k+Q\,\frac{\alpha\lambda}{\alpha^2\lambda+\sigma^2}\,z$,
@@ -93,15 +95,11 @@ class Gaussian:
         )
 
     def _check(self, argument: str, x) -> Tensor:
-        x = torch.as_tensor(x)
-        if x.ndim == 0 or x.shape[-1] != self.dim:
-            raise ValueError(
-                f"{argument} debe tener forma (..., {self.dim}) y tiene forma {tuple(x.shape)}."
-            )
-        return x
+        return check_points(argument, x, self.dim)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         r"""`n` muestras $m+L\varepsilon$, con $LL^\top=C$; forma (n, D)."""
+        positive_int("n", n)
         device = self.mean.device if generator is None else generator.device
         noise = torch.randn(n, self.dim, generator=generator, dtype=self.mean.dtype, device=device)
         return (self.mean + noise.to(self.mean.device) @ self._factor.mT).to(self.dtype)
@@ -124,13 +122,19 @@ class Gaussian:
 
     def kl(self, other: Gaussian) -> float:
         r"""$\mathrm{KL}(p\,\|\,q)$ en nats, con $q$ = `other`."""
+        self._same_dim(other)
+        return kl_divergence(self._law(self.mean), other._law(self.mean)).item()
+
+    def _same_dim(self, other):
+        if not isinstance(other, Gaussian):
+            raise TypeError(f"other debe ser una Gaussian; se recibió {type(other).__name__}.")
         if self.dim != other.dim:
             raise ValueError(f"Las dimensiones no coinciden: {self.dim} y {other.dim}.")
-        return kl_divergence(self._law(self.mean), other._law(self.mean)).item()
 
     def _indices(self, idx) -> Tensor:
         idx = torch.as_tensor(idx).reshape(-1)
-        if idx.numel() == 0 or idx.is_floating_point() or idx.unique().numel() != idx.numel():
+        integers = not idx.is_floating_point() and idx.dtype != torch.bool
+        if not integers or idx.numel() == 0 or idx.unique().numel() != idx.numel():
             raise ValueError(f"idx debe tener índices enteros distintos; se recibió {idx}.")
         if idx.min() < 0 or idx.max() >= self.dim:
             raise ValueError(f"idx debe estar entre 0 y {self.dim - 1}; se recibió {idx}.")
@@ -173,6 +177,12 @@ class Gaussian:
             raise ValueError(f"A debe tener forma (E, {self.dim}); tiene {tuple(A.shape)}.")
         if b.ndim and b.shape != (A.shape[0],):
             raise ValueError(f"b debe tener forma ({A.shape[0]},); tiene {tuple(b.shape)}.")
+        rank = int(torch.linalg.matrix_rank(A))
+        if rank < len(A):
+            raise ValueError(
+                f"A debe tener rango {len(A)}, sus filas, y tiene rango {rank}: la ley de Ax + b "
+                "no tendría densidad."
+            )
         return self._new(A @ self.mean + b, A @ self.cov @ A.mT)
 
     def product(self, other: Gaussian) -> Gaussian:
@@ -180,14 +190,18 @@ class Gaussian:
 
         Con $G=C_1(C_1+C_2)^{-1}$: media $m_1+G(m_2-m_1)$ y covarianza $C_1-GC_1$.
         """
-        if self.dim != other.dim:
-            raise ValueError(f"Las dimensiones no coinciden: {self.dim} y {other.dim}.")
+        self._same_dim(other)
         factor = torch.linalg.cholesky(self.cov + other.cov)
         gain = torch.cholesky_solve(self.cov, factor).mT
         return self._new(self.mean + gain @ (other.mean - self.mean), gain @ other.cov)
 
     def diffuse(self, alpha: float, sigma: float) -> Gaussian:
         r"""Ley de $\alpha x_0+\sigma\varepsilon$: $\mathcal N(\alpha m, \alpha^2C+\sigma^2I)$."""
+        alpha, sigma = float(alpha), float(sigma)
+        if not (alpha >= 0 and sigma >= 0 and alpha + sigma > 0):
+            raise ValueError(
+                f"Se necesitan alpha ≥ 0 y sigma ≥ 0, no ambos 0; se recibió {alpha} y {sigma}."
+            )
         eye = torch.eye(self.dim).to(self.mean)
         return self._new(alpha * self.mean, alpha**2 * self.cov + sigma**2 * eye)
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from .covariance import as_real, check_covariance, common_dtype, double_like
+from course_lib.errors import positive_int
+
+from .covariance import as_real, check_covariance, check_points, common_dtype, double_like
 from .gaussians import diffused_posterior
+
+if TYPE_CHECKING:
+    from .em import EMResult
 
 __all__ = ["GaussianMixture"]
 
@@ -50,6 +57,16 @@ class GaussianMixture:
         self.covs = (covs.to(precise) + covs.to(precise).mT) / 2
         self._values, self._vectors = torch.linalg.eigh(self.covs)
 
+    @classmethod
+    def fit_em(cls, x, k: int, **options) -> EMResult:
+        """Ajusta una mezcla de `k` gaussianas a `x` (N, D) por EM: ver `probability.em.fit_em`.
+
+        Devuelve un EMResult, cuya `.mixture` es la mezcla ajustada.
+        """
+        from .em import fit_em
+
+        return fit_em(x, k, **options)
+
     @property
     def dim(self) -> int:
         """Dimensión D del espacio."""
@@ -71,12 +88,7 @@ class GaussianMixture:
         return f"GaussianMixture(componentes={len(self.weights)}, dim={self.dim})"
 
     def _check(self, argument: str, x) -> Tensor:
-        x = torch.as_tensor(x)
-        if x.ndim == 0 or x.shape[-1] != self.dim:
-            raise ValueError(
-                f"{argument} debe tener forma (..., {self.dim}) y tiene forma {tuple(x.shape)}."
-            )
-        return x
+        return check_points(argument, x, self.dim)
 
     def sample(
         self,
@@ -85,6 +97,7 @@ class GaussianMixture:
         return_labels: bool = False,
     ):
         """`n` muestras (n, D); con `return_labels`, también la componente (n,) de cada una."""
+        positive_int("n", n)
         device = self.means.device if generator is None else generator.device
         weights = self.weights.to(device)
         labels = torch.multinomial(weights, n, replacement=True, generator=generator)
@@ -126,7 +139,7 @@ class GaussianMixture:
         `alpha`, `sigma`: escalares ≥ 0, no los dos 0. Exacta: la convolución de dos gaussianas.
         """
         alpha, sigma = float(alpha), float(sigma)
-        if alpha < 0 or sigma < 0 or alpha == sigma == 0:
+        if not (alpha >= 0 and sigma >= 0 and alpha + sigma > 0):
             raise ValueError(
                 f"Se necesitan alpha ≥ 0 y sigma ≥ 0, no ambos 0; se recibió {alpha} y {sigma}."
             )
