@@ -1,4 +1,4 @@
-"""Lo común a los tres widgets: juntar su JavaScript, su hoja de estilo y su descripción."""
+"""Lo común a los widgets: juntar su JavaScript, su hoja de estilo y su descripción."""
 
 from pathlib import Path
 

@@ -48,7 +48,7 @@ function fmt(x, digits = 3) {
   const size = Math.abs(x);
   if (x === 0) return "0";
   if (size >= 1e5 || size < 1e-3) return scientific(x, digits);
-  return minus(size >= 10 ** digits ? x.toFixed(0) : x.toPrecision(digits));
+  return minus(size >= 10 ** digits - 0.5 ? x.toFixed(0) : x.toPrecision(digits));
 }
 
 /** 0.0000123 → "1.23·10⁻⁵". */

@@ -82,6 +82,7 @@ def test_las_leyes_de_javascript_son_las_de_python(formulas, name, T):
         ("1/0", "∞"),
         ("NaN", "—"),
         ("0.99996", "1.00"),
+        ("999.7", "1000"),
     ],
 )
 def test_los_numeros_se_escriben_con_punto_decimal(formulas, value, text):

@@ -1,4 +1,4 @@
-"""Los tres widgets en la página: cargador, tamaño, temas y accesibilidad."""
+"""Los widgets en la página: cargador, tamaño, temas y accesibilidad."""
 
 import re
 
@@ -6,7 +6,17 @@ import pytest
 import torch
 from widget_fixtures import ROOT, images, open_widgets, radio, ready, slider, trajectories  # noqa: F401
 
-from course_lib.widgets import ForwardNoising, ReverseDenoising, ScheduleExplorer
+from course_lib.widgets import (
+    BivariateNormal,
+    CentralLimit,
+    ExpectationMaximization,
+    ForwardNoising,
+    KLDirections,
+    LikelihoodSurface,
+    LinearGaussianPosterior,
+    ReverseDenoising,
+    ScheduleExplorer,
+)
 
 
 def all_three():
@@ -14,6 +24,23 @@ def all_three():
         ForwardNoising(images(), torch.arange(3), ["uno", "dos", "tres"]),
         ReverseDenoising(trajectories()),
         ScheduleExplorer(),
+    )
+
+
+def gaussians():
+    return (
+        BivariateNormal(),
+        LinearGaussianPosterior(points=[(-1, 0), (2, 3)]),
+        CentralLimit(),
+    )
+
+
+def likelihoods():
+    generator = torch.Generator().manual_seed(0)
+    return (
+        LikelihoodSurface(torch.randn(40, generator=generator)),
+        KLDirections(),
+        ExpectationMaximization(torch.randn(90, 2, generator=generator), k=6),
     )
 
 
@@ -48,11 +75,24 @@ FONT_SIZES = """() => [...document.querySelectorAll(".cw *:not(sub)")]
     .map(e => parseFloat(getComputedStyle(e).fontSize))"""
 
 
+@pytest.mark.parametrize(
+    ("make", "drawing"),
+    [
+        (all_three, ".cw-large canvas"),
+        (gaussians, ".cw-plane > svg"),
+        (likelihoods, ".cw-plane > svg"),
+    ],
+)
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nada_se_sale_de_la_pantalla_y_todo_se_puede_tocar(open_widgets, width):  # noqa: F811
-    page = open_widgets(*all_three(), viewport={"width": width, "height": 800})
+def test_nada_se_sale_de_la_pantalla_y_todo_se_puede_tocar(
+    open_widgets,  # noqa: F811
+    width,
+    make,
+    drawing,
+):
+    page = open_widgets(*make(), viewport={"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator(".cw-large canvas").bounding_box()["width"] >= 200
+    assert page.locator(drawing).first.bounding_box()["width"] >= 200
     for target in page.locator(TARGETS).all():
         box = target.bounding_box()
         if box:
@@ -101,3 +141,32 @@ def test_axe_no_encuentra_faltas_de_accesibilidad(open_widgets, attributes):  # 
         slider(page, "T, número").fill("100")
         radio(page, "VE").check()
         radio(page, "sigmoide").last.check()
+
+
+@pytest.mark.parametrize("attributes", ['data-theme="light"', 'data-theme="dark"'])
+def test_axe_tampoco_en_los_widgets_de_la_gaussiana(open_widgets, attributes):  # noqa: F811
+    page = open_widgets(*gaussians(), attributes=attributes)
+    page.add_style_tag(content="html[data-theme=dark] body { background: #14181e; color: white }")
+    page.add_script_tag(path=ROOT / "tests/site/vendor/axe.min.js")
+    for state in ("al abrir", "con otras opciones"):
+        report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found = [(v["id"], v["nodes"][0]["html"][:200]) for v in report["violations"]]
+        assert found == [], state
+        page.get_by_role("button", name="Deshacer").click()
+        page.get_by_label("Mostrar la recta oculta").check()
+        slider(page, "n, número").fill("100")
+
+
+@pytest.mark.parametrize("attributes", ['data-theme="light"', 'data-theme="dark"'])
+def test_axe_tampoco_en_los_de_verosimilitud_kl_y_em(open_widgets, attributes):  # noqa: F811
+    page = open_widgets(*likelihoods(), attributes=attributes)
+    page.add_style_tag(content="html[data-theme=dark] body { background: #14181e; color: white }")
+    page.add_script_tag(path=ROOT / "tests/site/vendor/axe.min.js")
+    for state in ("al abrir", "con otras opciones"):
+        report = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found = [(v["id"], v["nodes"][0]["html"][:200]) for v in report["violations"]]
+        assert found == [], state
+        page.get_by_role("button", name="Un paso de gradiente").click()
+        radio(page, "KL(q‖p), inversa").check()
+        page.get_by_role("button", name="Un paso", exact=True).click()
+        page.get_by_role("button", name="Paso E").press("Enter")
