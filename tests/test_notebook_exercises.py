@@ -17,7 +17,7 @@ from course_lib.checks.core import PENDING, RIGHT
 
 ROLES = ["enunciado", "inicio", "pista", "comprobacion", "solucion"]
 FOLDED = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
-MINIMUM = {"05_ddpm": 6}
+MINIMUM = {"00_panorama": 5, "01_gaussianas": 8, "02_mle": 7, "05_ddpm": 6}
 
 
 def source(cell) -> str:
