@@ -1,7 +1,8 @@
 """Crea `.venv` con las versiones de `requirements.txt` y `course_lib` en modo editable.
 
 Solo usa la biblioteca estándar y se entiende con cualquier Python 3, para poder explicar qué falta.
-No hace nada si ni `requirements.txt` ni `pyproject.toml` cambiaron desde la última instalación.
+No hace nada si ni `requirements.txt` ni `pyproject.toml` cambiaron desde la última instalación ni
+la carpeta se copió o se movió a otro sitio.
 """
 
 import hashlib
@@ -22,8 +23,8 @@ def python_del_entorno():
 
 
 def huella():
-    """SHA-256 de lo que decide qué se instala."""
-    suma = hashlib.sha256()
+    """SHA-256 de lo que decide qué se instala, y de dónde: la instalación editable guarda la ruta."""
+    suma = hashlib.sha256(os.path.realpath(RAIZ).encode("utf-8", "surrogateescape"))
     for nombre in ("requirements.txt", "pyproject.toml"):
         with open(os.path.join(RAIZ, nombre), "rb") as archivo:
             suma.update(archivo.read())

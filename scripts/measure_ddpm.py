@@ -9,6 +9,7 @@ de entrenamiento. Las distancias se miden sobre los rasgos de `clasificador-fash
 
 import argparse
 import json
+from pathlib import Path
 
 import torch
 
@@ -17,6 +18,7 @@ from course_lib.data import images
 from course_lib.diffusion import sample
 from course_lib.diffusion.guidance import ClassifierFree, Threshold
 from course_lib.diffusion.vlb import bits_per_dim
+from course_lib.training import checkpoint
 
 RUNS = (  # pasos, método, imágenes
     (10, "dpmpp_2m", 500),
@@ -96,6 +98,15 @@ def bound(denoiser) -> dict:
     return result
 
 
+def write_quality(name: str, measured: dict, folder: Path = weights.FOLDER) -> Path:
+    """Añade `measured` a la ficha de los pesos `name`, de la que depende que se puedan cargar."""
+    path = folder / f"{name}.json"
+    card = weights.info(name, folder) | {"quality": measured}
+    text = json.dumps(card, ensure_ascii=False, indent=2) + "\n"
+    checkpoint.write_atomic(path, text.encode())
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=("ddpm-fashion", "ddpm-fashion-sigma"))
@@ -104,10 +115,7 @@ def main() -> None:
     measured = {"bits_per_dim": bound(denoiser)}
     if name == "ddpm-fashion":
         measured |= quality(denoiser)
-    path = weights.FOLDER / f"{name}.json"
-    card = weights.info(name) | {"quality": measured}
-    path.write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    print(f"Calidad escrita en {path}.")
+    print(f"Calidad escrita en {write_quality(name, measured)}.")
 
 
 if __name__ == "__main__":

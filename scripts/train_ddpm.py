@@ -3,11 +3,13 @@
     python scripts/train_ddpm.py --minutes 75        # se puede cortar con Ctrl-C y repetir
 
 Usa la GPU si la hay. Guarda un punto de control cada 500 pasos en `salidas/ddpm-fashion/`; al
-terminar escribe `course_lib/weights/ddpm-fashion.safetensors` y su ficha JSON. La calidad la mide
-después `scripts/measure_ddpm.py`, que la añade a la ficha.
+terminar, por pasos o por tiempo, escribe `course_lib/weights/ddpm-fashion.safetensors` y su ficha
+JSON (con Ctrl-C no los toca). La calidad la mide después `scripts/measure_ddpm.py`, que la añade a
+la ficha.
 """
 
 import argparse
+import statistics
 
 import torch
 
@@ -39,8 +41,7 @@ def main() -> None:
     parser.add_argument("--precision", default="bf16", choices=("no", "bf16", "fp16"))
     arguments = parser.parse_args()
 
-    data = images.load("fashion-mnist", "train")
-    print(data.source, flush=True)
+    data = load_data()
     torch.manual_seed(0)
     denoiser = Denoiser(UNet(**NETWORK), DDPM.cosine(T), KIND)
     objective = Objective(
@@ -66,9 +67,25 @@ def main() -> None:
         checkpoint_every=500,
         callbacks=[stop_in_time, report],
     )
+    fit(trainer)
+    save(trainer, data.source)
+
+
+def load_data() -> images.ImageData:
+    """Las 60 000 imágenes de entrenamiento."""
+    data = images.load("fashion-mnist", "train")
+    print(data.source, flush=True)
+    if len(data) != 60_000:
+        raise SystemExit("Estos pesos se entrenan con las 60 000 imágenes, no con la muestra.")
+    return data
+
+
+def fit(trainer: Trainer) -> None:
+    """Continúa el entrenamiento hasta el final; con Ctrl-C, el guion acaba aquí."""
     trainer.resume()
     trainer.fit()
-    save(trainer, data.source)
+    if trainer.interrupted:
+        raise SystemExit("Cortado con Ctrl-C: queda el punto de control y los pesos no se tocan.")
 
 
 def report(trainer: Trainer) -> None:
@@ -82,9 +99,15 @@ def report(trainer: Trainer) -> None:
         )
 
 
+def device_name(trainer: Trainer) -> str:
+    """El dispositivo en el que de verdad se entrenó, para la ficha."""
+    if trainer.device.type == "cuda":
+        return torch.cuda.get_device_name(trainer.device)
+    return trainer.device.type.upper()
+
+
 def save(trainer: Trainer, source: str) -> None:
     """Escribe los pesos promediados y su ficha."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU, un hilo"
     config = {
         "kind": "denoiser",
         "network": {"class": "UNet", "args": NETWORK},
@@ -100,11 +123,11 @@ def save(trainer: Trainer, source: str) -> None:
             "lr": trainer.lr,
             "ema": 0.999,
             "label_drop": LABEL_DROP,
-            "precision": trainer.accelerator.mixed_precision,
+            "precision": trainer.mixed_precision,
             "seconds": round(trainer.seconds),
-            "device": device,
+            "device": device_name(trainer),
             "torch": torch.__version__,
-            "final_loss": round(sum(loss for _, loss in trainer.history[-500:]) / 500, 4),
+            "final_loss": round(statistics.fmean(loss for _, loss in trainer.history[-500:]), 4),
         },
         "quality": {},
     }

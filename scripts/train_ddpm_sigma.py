@@ -9,10 +9,9 @@ en cero (v = 1/2), aprende la varianza con L_hybrid (Nichol y Dhariwal, 2021).
 import argparse
 
 import torch
-from train_ddpm import KIND, LABEL_DROP, NETWORK, T, report
+from train_ddpm import KIND, LABEL_DROP, NETWORK, T, device_name, fit, load_data, report
 
 from course_lib import weights
-from course_lib.data import images
 from course_lib.diffusion import DDPM, Denoiser, losses
 from course_lib.diffusion.times import Uniform
 from course_lib.networks import UNet
@@ -35,8 +34,7 @@ def main() -> None:
     parser.add_argument("--folder", default="salidas/ddpm-fashion-sigma", help="puntos de control")
     arguments = parser.parse_args()
 
-    data = images.load("fashion-mnist", "train")
-    print(data.source, flush=True)
+    data = load_data()
     torch.manual_seed(0)
     denoiser = Denoiser(grown_network(), DDPM.cosine(T), KIND, learned_variance=True)
     objective = losses.Objective(
@@ -67,9 +65,7 @@ def main() -> None:
         callbacks=[stop_in_time, report],
         seed=1,
     )
-    trainer.resume()
-    trainer.fit()
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    fit(trainer)
     config = {
         "kind": "denoiser",
         "network": {"class": "UNet", "args": {**NETWORK, "learned_variance": True}},
@@ -86,9 +82,9 @@ def main() -> None:
             "lr": trainer.lr,
             "ema": 0.995,
             "label_drop": LABEL_DROP,
-            "precision": "bf16",
+            "precision": trainer.mixed_precision,
             "seconds": round(trainer.seconds),
-            "device": device,
+            "device": device_name(trainer),
             "torch": torch.__version__,
         },
         "quality": {},

@@ -5,6 +5,8 @@ import json
 import os
 import pickle
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -233,8 +235,7 @@ def fail_at(monkeypatch, function, call, error):
 def test_sin_espacio_en_cualquier_momento(tmp_path, monkeypatch, function, file):
     trainer = make(tmp_path).fit(3)
     before = contents(tmp_path)
-    call = file if function == "replace" else {1: 1, 2: 3}[file]  # fsync: archivo, carpeta, archivo
-    fail_at(monkeypatch, function, call, OSError(errno.ENOSPC, "No space left on device"))
+    fail_at(monkeypatch, function, file, OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(CheckpointError, match="no queda espacio"):
         trainer.fit(2)
     assert contents(tmp_path) == before and saved_step(tmp_path) == 3
@@ -244,6 +245,91 @@ def test_sin_espacio_en_cualquier_momento(tmp_path, monkeypatch, function, file)
     resumed = make(tmp_path)
     resumed.resume()
     assert_same_bits(make().fit(), resumed.fit())
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_si_no_cabe_el_json_los_tensores_anteriores_siguen_siendo_los_suyos(tmp_path, versioned):
+    path = tmp_path / "w.json"
+    checkpoint.save(path, {"a": torch.zeros(4)}, {"paso": 1}, versioned=versioned)
+    before = contents(tmp_path)
+    with full_disk(2000), pytest.raises(CheckpointError, match="no queda espacio") as caught:
+        info = {"paso": 2, "nota": "x" * 4000}  # los tensores caben y el JSON no
+        checkpoint.save(path, {"a": torch.ones(4)}, info, versioned=versioned)
+    assert "w.json" in str(caught.value) and "Lo anterior sigue intacto" in str(caught.value)
+    assert contents(tmp_path) == before
+    loaded, info = checkpoint.load(path)
+    assert info["paso"] == 1 and loaded["a"].sum() == 0
+
+
+def test_si_falla_entre_los_dos_cambios_de_nombre_el_mensaje_lo_dice(tmp_path, monkeypatch):
+    """Con un par sin versión es el único hueco que queda, y no se llama «intacto» a lo perdido."""
+    path = tmp_path / "w.json"
+    checkpoint.save(path, {"a": torch.zeros(4)}, {"paso": 1})
+    fail_at(monkeypatch, "replace", 2, OSError(errno.EACCES, "Permission denied"))
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint.save(path, {"a": torch.ones(4)}, {"paso": 2})
+    message = str(caught.value)
+    assert "intacto" not in message and "w.safetensors ya es el nuevo" in message
+    assert "Permission denied" in message and "repetir" in message
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_una_carpeta_que_no_se_puede_sincronizar_no_echa_a_perder_lo_guardado(
+    tmp_path, monkeypatch, versioned
+):
+    """Pasa en carpetas de red: los archivos ya están en su sitio y el par debe seguir completo."""
+    path = tmp_path / "w.json"
+    checkpoint.save(path, {"a": torch.zeros(4)}, {"paso": 1}, versioned=versioned)
+    real, folder = os.fsync, os.stat(tmp_path).st_ino
+
+    def fsync(descriptor):
+        if os.fstat(descriptor).st_ino == folder:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    checkpoint.save(path, {"a": torch.ones(4)}, {"paso": 2}, versioned=versioned)
+    loaded, info = checkpoint.load(path)
+    assert info["paso"] == 2 and loaded["a"].sum() == 4
+
+
+def dead_pid():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_guardar_solo_borra_lo_suyo(tmp_path):
+    """Ni los pesos de nombre parecido, ni los restos de otros, ni lo que otro está escribiendo."""
+    version, dead = "0123456789ab", dead_pid()
+    foreign = [
+        "ddpm-fashion.json",
+        "ddpm-fashion.safetensors",
+        f"ddpm-fashion-{version}.safetensors",
+        "ddpm-0123.safetensors",
+        "ddpmX.safetensors",
+        ".otro.tmp",
+        f".otro.json.{dead}.tmp",
+        f".ddpm-fashion.json.{dead}.tmp",
+        f".ddpm-{version}.safetensors.{os.getppid()}.tmp",  # de un proceso vivo
+        f".ddpm.json.{os.getppid()}.tmp",
+    ]
+    own = [
+        f"ddpm-{version}.safetensors",
+        f".ddpm-{version}.safetensors.{dead}.tmp",
+        f".ddpm.json.{dead}.tmp",
+    ]
+    for name in foreign + own:
+        (tmp_path / name).write_text("x")
+    target = checkpoint.save(tmp_path / "ddpm.json", {"a": torch.ones(1)}, {}, versioned=True)
+    expected = {*foreign, "ddpm.json", target.name}
+    assert {p.name for p in tmp_path.iterdir()} == expected
+
+
+def test_un_nombre_con_signos_de_patron_tambien_limpia_lo_suyo(tmp_path):
+    for value in (1.0, 2.0):
+        checkpoint.save(tmp_path / "r[1]+.json", {"a": torch.tensor(value)}, {}, versioned=True)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
@@ -257,7 +343,8 @@ def test_un_corte_entre_los_dos_archivos_deja_valido_el_anterior(tmp_path, monke
     assert info["paso"] == 1 and loaded["a"].sum() == 0
     assert not list(tmp_path.glob(".*.tmp"))
     monkeypatch.undo()
-    (tmp_path / ".r-0.safetensors.1.tmp").write_text("resto de un proceso matado")
+    rest = f".r-0123456789ab.safetensors.{dead_pid()}.tmp"
+    (tmp_path / rest).write_text("resto de un proceso matado")
     checkpoint.save(path, {"a": torch.full((2,), 2.0)}, {"paso": 3}, versioned=True)
     assert len(list(tmp_path.iterdir())) == 2  # y la siguiente escritura limpia los restos
 

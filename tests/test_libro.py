@@ -1,6 +1,9 @@
 """La construcción del libro: qué se ejecuta de nuevo y que ningún fallo se esconde."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -195,6 +198,49 @@ def test_python_demasiado_viejo_se_explica(monkeypatch, capsys):
 def test_un_entorno_roto_no_sirve(tmp_path):
     assert entorno.funciona(sys.executable)
     assert not entorno.funciona(str(tmp_path / "python"))
+
+
+def test_un_entorno_copiado_a_otra_carpeta_se_vuelve_a_instalar(tmp_path, monkeypatch):
+    """La instalación editable de `course_lib` guarda la ruta de la carpeta original."""
+    aqui, copia = entorno.huella(), tmp_path / "copia"
+    copia.mkdir()
+    for nombre in ("requirements.txt", "pyproject.toml"):
+        shutil.copy(RAIZ / nombre, copia)
+    (copia / "sello").write_text(aqui + "\n")
+    monkeypatch.setattr(entorno, "RAIZ", str(copia))
+    monkeypatch.setattr(entorno, "SELLO", str(copia / "sello"))
+    monkeypatch.setattr(entorno, "funciona", lambda _: True)
+    instalado = []
+    monkeypatch.setattr(entorno, "pip", lambda titulo, _: instalado.append(titulo))
+    entorno.main()
+    assert [titulo.split()[0] for titulo in instalado] == ["Bibliotecas", "course_lib"]
+    entorno.main()
+    assert len(instalado) == 2  # y una sola vez
+
+
+@pytest.mark.skipif(os.name != "posix", reason="es un guion de bash")
+def test_sin_red_para_apt_las_pruebas_se_lanzan_igual(tmp_path):
+    """`apt-get` falla siempre, como sin conexión; lo necesario ya puede estar instalado."""
+    ordenes = {
+        "apt-get": "exit 100",
+        "sudo": '"$@"',
+        "google-chrome": "true",
+        "make": 'echo "make $*"',
+    }
+    for nombre, texto in ordenes.items():
+        ruta = tmp_path / nombre
+        ruta.write_text(f"#!/bin/sh\n{texto}\n")
+        ruta.chmod(0o755)
+    ejecutado = subprocess.run(
+        [RAIZ / ".ci" / "run"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHON": "python3"},
+        capture_output=True,
+        text=True,
+    )
+    assert ejecutado.returncode == 0, ejecutado
+    assert ejecutado.stdout.strip() == "make pruebas PYTHON=python3"
+    assert "Aviso: apt-get update falló" in ejecutado.stderr
+    assert "Aviso: no se pudo instalar make" in ejecutado.stderr
 
 
 def test_sin_chromium_se_dice_como_instalarlo(monkeypatch):

@@ -39,7 +39,6 @@ def test_un_paso_de_sgd_es_el_calculado_a_mano(clip):
         squared_error,
         (x, y),
         batch_size=64,
-        lr=0.1,
         warmup=0,
         grad_clip=clip,
         optimizer=lambda p: torch.optim.SGD(p, lr=0.1),

@@ -64,7 +64,9 @@ def images(n=30):
 
 
 def make(folder=None, **options):
-    defaults = {"batch_size": 8, "lr": 1e-2, "warmup": 5, "steps": 20, "progress": False}
+    defaults = {"batch_size": 8, "warmup": 5, "steps": 20, "progress": False}
+    if "optimizer" not in options:
+        defaults["lr"] = 1e-2
     return Trainer(
         Wrapped(), denoise, images(), **{**defaults, "checkpoint_dir": folder, **options}
     )

@@ -1,15 +1,17 @@
 r"""Puntos de control: un archivo JSON y otro safetensors, escritos sin estados intermedios.
 
-El JSON dice cómo se llama el archivo de tensores, cuántos bytes tiene y su suma SHA-256. Se escribe
-el último, con un cambio de nombre atómico: hasta ese instante el JSON anterior sigue señalando a
-los tensores anteriores, completos. Nada se lee con pickle, así que abrir un archivo ajeno no
-ejecuta código.
+El JSON dice cómo se llama el archivo de tensores, cuántos bytes tiene y su suma SHA-256. Los dos se
+escriben enteros con otro nombre y solo entonces ocupan su sitio, el JSON el último: hasta ese
+instante el JSON anterior sigue señalando a los tensores anteriores, completos. Nada se lee con
+pickle, así que abrir un archivo ajeno no ejecuta código.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,32 +29,48 @@ class CheckpointError(ValueError):
 def write_atomic(path: str | Path, data: bytes) -> None:
     """Escribe `data` en `path`: o queda completo, o queda lo que había antes.
 
-    Errores: `CheckpointError` si el sistema no deja escribir (disco lleno, permisos…); el archivo
-    temporal se borra y el anterior no se toca.
+    Errores: los de `write_all`.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    write_all({Path(path): data})
+
+
+def write_all(files: Mapping[Path, bytes]) -> None:
+    """Escribe cada archivo con un nombre temporal y, ya todos en el disco, los pone en su sitio.
+
+    Errores: `CheckpointError` si el sistema no deja escribir (disco lleno, permisos…); los
+    temporales se borran y lo anterior no se toca. Con varios archivos que ya existían queda un
+    hueco, un fallo entre dos cambios de nombre: el mensaje dice entonces cuáles cambiaron.
+    """
+    drafts = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in files}
+    existed = [path for path in files if os.path.exists(path)]
+    replaced: list[Path] = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        for path, draft in drafts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(draft, "wb") as file:
+                file.write(files[path])
+                file.flush()
+                os.fsync(file.fileno())
+        for path, draft in drafts.items():
+            os.replace(draft, path)
+            replaced.append(path)
+            _sync_folder(path.parent)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = "no queda espacio" if full else (error.strerror or str(error))
-        kept = "El archivo anterior sigue intacto." if path.exists() else "No quedó nada a medias."
+        kept = "Lo anterior sigue intacto." if existed else "No quedó nada a medias."
+        for new in replaced:
+            if new in existed:
+                kept = f"{new.name} ya es el nuevo: hay que repetir el guardado."
+            else:
+                _discard(new)
         raise CheckpointError(
-            f"No se pudo guardar {path} ({len(data) / 1e6:.1f} MB): {reason}. {kept} "
+            f"No se pudo guardar {path} ({len(files[path]) / 1e6:.1f} MB): {reason}. {kept} "
             "Conviene liberar espacio o elegir otra carpeta."
         ) from error
     finally:
-        try:
-            temporary.unlink(missing_ok=True)
-        except OSError:
-            pass
+        for draft in drafts.values():
+            _discard(draft)
 
 
 def save(
@@ -71,19 +89,9 @@ def save(
     target = path.with_name(f"{path.stem}{suffix}.safetensors")
     pointer = {"tensores": target.name, "bytes": len(data), "sha256": digest}
     text = json.dumps({**info, **pointer}, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-    existed = target.exists()
-    write_atomic(target, data)
-    try:
-        write_atomic(path, text.encode())
-    except CheckpointError:
-        if versioned and not existed:
-            target.unlink(missing_ok=True)
-        raise
+    write_all({target: data, path: text.encode()})
     if versioned:
-        stale = [*path.parent.glob(f"{path.stem}-*.safetensors"), *path.parent.glob(".*.tmp")]
-        for old in stale:
-            if old.name != target.name:
-                old.unlink(missing_ok=True)
+        _remove_stale(path, target)
     return target
 
 
@@ -167,13 +175,44 @@ def _json_path(path: str | Path) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Lleva al disco el cambio de nombre; donde no se puede (Windows), no hace nada."""
-    if os.name == "posix":
+    """Lleva al disco el cambio de nombre; donde no se puede (Windows, red), no hace nada."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # el archivo ya está en su sitio: no hay que deshacer nada
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _remove_stale(path: Path, target: Path) -> None:
+    """Borra las versiones de `path` que ya no son `target` y los temporales de procesos muertos."""
+    name = re.escape(path.stem)
+    version = re.compile(rf"{name}-[0-9a-f]{{12}}\.safetensors")
+    draft = re.compile(rf"\.{name}(-[0-9a-f]{{12}}\.safetensors|\.json)\.(\d+)\.tmp")
+    for old in path.parent.iterdir():
+        abandoned = (match := draft.fullmatch(old.name)) and not _alive(int(match[2]))
+        if abandoned or (version.fullmatch(old.name) and old.name != target.name):
+            _discard(old)
+
+
+def _alive(pid: int) -> bool:
+    """¿Existe el proceso `pid`? En Windows no se pregunta: un archivo abierto no se deja borrar."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # existe y es de otra persona
+        return True
+    return True
+
+
+def _discard(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ def check_finite(trainer: "Trainer", loss: float) -> None:
     rescaled = trainer.accelerator.scaler is not None
     if math.isfinite(loss) and (math.isfinite(trainer.grad_norm) or rescaled):
         return
-    trainer.stream.seen -= trainer.examples_per_step
     what, value = ("La pérdida", loss)
     if math.isfinite(loss):
         what, value = ("El gradiente", trainer.grad_norm)

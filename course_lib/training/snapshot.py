@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from course_lib.training.checkpoint import CheckpointError, check_state, load_state, state_of
+from course_lib.training.extras import match_layout, pack_extras, restore_extras
 
 if TYPE_CHECKING:
     from course_lib.training.trainer import Trainer
@@ -28,10 +29,8 @@ def snapshot(trainer: "Trainer") -> tuple[dict[str, Tensor], dict[str, Any]]:
         for name, value in state.items():
             key = f"optimizador/{index}/{name}"
             (tensors if isinstance(value, Tensor) else scalars)[key] = value
-    for label, extra in trainer.extras.items():
-        for name, value in extra.state_dict().items():
-            key = f"extras/{label}/{name}"
-            (tensors if isinstance(value, Tensor) else scalars)[key] = value
+    extra_tensors, extras = pack_extras(trainer.extras)
+    tensors |= extra_tensors
     tensors["historia"] = torch.tensor(trainer.history, dtype=torch.float64).reshape(-1, 2)
     scaler = trainer.accelerator.scaler
     info = {
@@ -49,6 +48,7 @@ def snapshot(trainer: "Trainer") -> tuple[dict[str, Tensor], dict[str, Any]]:
         else {"decay": trainer.ema.decay, "updates": trainer.ema.updates},
         "ajustes": {name: getattr(trainer, name) for name in SETTINGS},
         "escalares": scalars,
+        "extras": extras,
         "escalador": None if scaler is None else scaler.state_dict(),
     }
     return tensors, info
@@ -81,21 +81,33 @@ def restore(
         raise CheckpointError(
             f"{source} no contiene la EMA y este Trainer la usa; conviene crearlo con ema=None."
         )
+    if trainer.ema is not None:
+        check_state(trainer.ema.model, ema, source)
     optimizer = _optimizer_state(trainer, _under("optimizador/", everything), source)
+    restore_extras(trainer.extras, info.get("extras", {}), tensors, source)
     if trainer.ema is not None:
         load_state(trainer.ema.model, ema, source)
         trainer.ema.updates = (info.get("ema") or {}).get("updates", info["paso"])
     load_state(trainer.model, _under("modelo/", tensors), source)
     trainer.optimizer.load_state_dict(optimizer)
-    _match_layout(trainer.optimizer)
-    for label, extra in trainer.extras.items():
-        extra.load_state_dict(_under(f"extras/{label}/", everything))
+    match_layout(trainer.optimizer)
     if trainer.accelerator.scaler is not None and info.get("escalador"):
         trainer.accelerator.scaler.load_state_dict(info["escalador"])
     trainer.step, trainer.stream.seen = info["paso"], info["ejemplos_vistos"]
     trainer.seconds = info["segundos"]
     trainer.history = [(int(step), loss) for step, loss in tensors["historia"].tolist()]
-    _warn_about_changes(trainer, info["ajustes"])
+    _warn_about_changes(trainer, info, source)
+
+
+def warn_if_replacing(trainer: "Trainer") -> None:
+    """Avisa si un entrenamiento que empieza de cero va a pisar el punto de control de otro."""
+    if trainer.checkpoint_dir is None or trainer.step > 0 or not trainer.checkpoint_file.exists():
+        return
+    warnings.warn(
+        f"{trainer.checkpoint_file} guarda un entrenamiento anterior, que este reemplazará. Para "
+        "continuarlo: trainer.resume() antes de fit().",
+        stacklevel=3,
+    )
 
 
 def _optimizer_name(trainer: "Trainer") -> str:
@@ -130,15 +142,8 @@ def _optimizer_state(
     return {"state": state, "param_groups": current["param_groups"]}
 
 
-def _match_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Da a los momentos el orden en memoria de su parámetro, como antes de guardarlos."""
-    for parameter, state in optimizer.state.items():
-        for name, value in state.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-
-
-def _warn_about_changes(trainer: "Trainer", saved: Mapping[str, Any]) -> None:
+def _warn_about_changes(trainer: "Trainer", info: Mapping[str, Any], source: Path) -> None:
+    saved = info["ajustes"]
     changed = [
         f"{name}: {saved[name]} → {getattr(trainer, name)}"
         for name in SETTINGS
@@ -148,5 +153,11 @@ def _warn_about_changes(trainer: "Trainer", saved: Mapping[str, Any]) -> None:
         warnings.warn(
             f"El entrenamiento continúa con otros ajustes ({'; '.join(changed)}): el resultado no "
             "será idéntico al de una ejecución sin cortes.",
+            stacklevel=4,
+        )
+    if unused := [label for label in info.get("extras", {}) if label not in trainer.extras]:
+        warnings.warn(
+            f"{source} guarda extras que este Trainer no declara ({', '.join(unused)}): el "
+            "entrenamiento continúa sin ellos.",
             stacklevel=4,
         )

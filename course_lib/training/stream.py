@@ -151,7 +151,7 @@ class Stream:
             batch_sampler=order.batches(self.position, self.batch_size, self.stride),
             num_workers=self.workers,
             collate_fn=_unchanged if isinstance(self.data, Tensors) else None,
-            pin_memory=self.device.type == "cuda",
+            pin_memory=self._pins_memory(),
             generator=torch.Generator().manual_seed(derive_seed(self.seed, "procesos")),
         )
         cuda = [self.device] if self.device.type == "cuda" else []
@@ -161,6 +161,16 @@ class Stream:
                 yield
             finally:
                 self._batches = iter(())
+
+    @contextmanager
+    def undo_on_error(self) -> Iterator[None]:
+        """Si lo de dentro falla, los lotes que sirvió no cuentan: volverán a servirse."""
+        start = self.seen
+        try:
+            yield
+        except BaseException:
+            self.seen = start
+            raise
 
     def next(self) -> Any:
         """El próximo lote, ya en el dispositivo, con `generator` y el azar global en su punto."""
@@ -172,6 +182,14 @@ class Stream:
             getattr(torch, self.device.type).manual_seed(implicit)
         self.seen += self.stride
         return batch
+
+    def _pins_memory(self) -> bool:
+        """Fijar la memoria acelera la copia a CUDA, y solo se puede con tensores de la CPU."""
+        if self.device.type != "cuda":
+            return False
+        places: list[str] = []
+        recursively_apply(lambda t: places.append(t.device.type), self.data[0])
+        return set(places) <= {"cpu"}
 
     def _to_device(self, batch: Any) -> Any:
         batch = tuple(batch) if isinstance(batch, list) else batch

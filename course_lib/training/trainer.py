@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,10 @@ from course_lib.training import checkpoint
 from course_lib.training.acceleration import accelerated_view, make_accelerator
 from course_lib.training.divergence import check_finite, check_scalar
 from course_lib.training.ema import EMA
+from course_lib.training.extras import pack_extras
+from course_lib.training.optimization import Warmup, make_optimizer
 from course_lib.training.progress import Bar, Interruption, how_to_continue
-from course_lib.training.snapshot import restore, snapshot
+from course_lib.training.snapshot import restore, snapshot, warn_if_replacing
 from course_lib.training.stream import Stream
 
 Loss = Callable[[nn.Module, Any, torch.Generator], Tensor]
@@ -33,11 +34,14 @@ class Trainer:
       nunca se envuelve: sus claves no cambian con `compile` ni con varios procesos.
     - `loss(model, batch, generator)`: tensor escalar; `generator` es de CPU.
     - `data`: un tensor, una tupla de tensores o un `Dataset`; el lote tiene su misma estructura.
-    - `optimizer`: Adam por defecto; también uno ya creado o una función `parámetros → optimizador`.
+    - `lr`: la tasa de Adam, 2e-4 si no se da. Con `optimizer` (uno ya creado o una función
+      `parámetros → optimizador`) la tasa es la suya y no se da `lr`.
     - `ema`: decaimiento de la media móvil de pesos, o `None`. `compile`: `True` o un backend.
-    - `extras`: objetos con `state_dict()` y `load_state_dict()` que se guardan con lo demás.
+    - `extras`: objetos con `state_dict()` y `load_state_dict()` que se guardan con lo demás: otra
+      red, su optimizador…
     - `checkpoint_dir`: carpeta del punto de control; se guarda cada `checkpoint_every` pasos, al
-      terminar y con Ctrl-C. Ctrl-C no lanza excepción: `fit` vuelve y deja `interrupted = True`.
+      terminar y con Ctrl-C. Ctrl-C no lanza excepción: `fit` vuelve y deja `interrupted = True`
+      (tras `stop()` es `False`).
 
     El orden de los datos y el azar de cada lote dependen solo de `seed` y de la posición, de modo
     que `resume()` continúa con los mismos bits en CPU (con igual número de hilos). La precisión, la
@@ -54,7 +58,7 @@ class Trainer:
         data: Any,
         *,
         batch_size: int = 64,
-        lr: float = 2e-4,
+        lr: float | None = None,
         warmup: int = 100,
         steps: int = 1000,
         grad_clip: float | None = 1.0,
@@ -79,7 +83,6 @@ class Trainer:
                 f"se recibieron {type(model).__name__} y {type(loss).__name__}."
             )
         self.batch_size = positive_int("batch_size", batch_size)
-        self.lr = in_range("lr", lr, 0.0, math.inf, open_low=True)
         self.warmup = warmup and positive_int("warmup", warmup)
         self.steps = positive_int("steps", steps)
         if grad_clip is not None:
@@ -90,19 +93,27 @@ class Trainer:
             "checkpoint_every", checkpoint_every
         )
         self.checkpoint_dir = None if checkpoint_dir is None else Path(checkpoint_dir)
+        if self.checkpoint_every and self.checkpoint_dir is None:
+            raise ValueError(
+                f"checkpoint_every={checkpoint_every} necesita checkpoint_dir, la carpeta donde "
+                "guardar; conviene darla o no pedir checkpoint_every."
+            )
         self.seed, self.loss = seed, loss
         self.callbacks, self.extras = list(callbacks), dict(extras or {})
+        pack_extras(self.extras)  # si algo no se puede guardar, mejor saberlo antes de entrenar
 
         self.accelerator = make_accelerator(mixed_precision, compile, self.accumulation, cpu)
-        self.device = self.accelerator.device
+        self.device, self.mixed_precision = self.accelerator.device, mixed_precision
         self.progress = progress and self.accelerator.is_main_process
         options = {"seed": seed, "workers": workers, "channels_last": channels_last}
         self.stream = Stream(data, batch_size, self.accelerator, **options)
         self.model = model.to(self.device)
         if channels_last:
             self.model.to(memory_format=torch.channels_last)
-        self.optimizer = self.accelerator.prepare_optimizer(self._make_optimizer(optimizer))
-        self._base_lrs = [group["lr"] for group in self.optimizer.param_groups]
+        optimizer = make_optimizer(self.model, optimizer, lr)
+        self.optimizer = self.accelerator.prepare_optimizer(optimizer)
+        self.lr = float(optimizer.param_groups[0]["lr"])
+        self._warmup = Warmup(optimizer, self.warmup)
         self._view, self._net = accelerated_view(self.model, self.accelerator)
         self.ema = None if ema is None else EMA(self.model, ema)
         self.step, self.seconds = 0, 0.0
@@ -126,17 +137,19 @@ class Trainer:
         Devuelve el propio `Trainer`. Con Ctrl-C termina el paso en curso, guarda y vuelve.
         """
         target = self.steps if steps is None else self.step + positive_int("steps", steps)
-        self._warn_if_replacing()
+        warn_if_replacing(self)
         self.interrupted = self._stop = False
         bar = Bar(self.step, target, self.examples_per_step, self.stream.noun, self.progress)
         self.accelerator.gradient_accumulation_steps = self.accumulation
+        self.accelerator.step = 0  # un fit anterior pudo cortarse a media acumulación
         try:
             with Interruption() as interruption, self.stream.open():
                 while self.step < target and not self._must_stop(interruption):
                     started = time.perf_counter()
-                    loss = self._backward()
-                    self._clip_and_check(loss)
-                    self._set_lr()
+                    with self.stream.undo_on_error():
+                        loss = self._backward()
+                        self._clip_and_check(loss)
+                    self._warmup.set(self.step + 1)
                     self.optimizer.step()
                     self.optimizer.zero_grad()
                     self.step += 1
@@ -147,11 +160,12 @@ class Trainer:
                     bar.advance(loss)
                     for callback in self.callbacks:
                         callback(self)
-                    if self.checkpoint_every and self.step % self.checkpoint_every == 0:
+                    due = self.checkpoint_every and self.step % self.checkpoint_every == 0
+                    if due and self.step < target:  # el último lo guarda _finish
                         self.save()
         finally:
             bar.close()
-            self.optimizer.zero_grad()
+            self.optimizer.optimizer.zero_grad()  # el de Accelerate no actúa a media acumulación
             self.model.eval()
         return self._finish(target)
 
@@ -203,48 +217,25 @@ class Trainer:
         self.grad_norm = float(self.accelerator.clip_grad_norm_(parameters, limit))
         check_finite(self, loss)
 
-    def _set_lr(self) -> None:
-        factor = min(1.0, (self.step + 1) / self.warmup) if self.warmup else 1.0
-        for group, base in zip(self.optimizer.param_groups, self._base_lrs, strict=True):
-            group["lr"] = base * factor
-
     def _must_stop(self, interruption: Interruption) -> bool:
         """¿Pidió parar Ctrl-C o `stop()`? Con varios procesos basta con que lo pida uno."""
-        wants = self._stop or interruption.requested
-        if self.accelerator.num_processes == 1:
-            return wants
-        return self.accelerator.reduce(torch.tensor(float(wants), device=self.device)).item() > 0
+        wants = [float(self._stop), float(interruption.requested)]
+        if self.accelerator.num_processes > 1:
+            wants = self.accelerator.reduce(torch.tensor(wants, device=self.device)).tolist()
+        self.interrupted = wants[1] > 0
+        return max(wants) > 0
 
-    # --- construcción y avisos ----------------------------------------------------------------
+    # --- el punto de control y el final -------------------------------------------------------
 
     @property
     def checkpoint_file(self) -> Path:
         """JSON del punto de control dentro de `checkpoint_dir`."""
         return self.checkpoint_dir / "entrenamiento.json"
 
-    def _make_optimizer(self, optimizer: Any) -> torch.optim.Optimizer:
-        if isinstance(optimizer, torch.optim.Optimizer):
-            return optimizer
-        parameters = [p for p in self.model.parameters() if p.requires_grad]
-        if not parameters:
-            raise ValueError("model no tiene parámetros entrenables (requires_grad=True).")
-        make = optimizer or (lambda p: torch.optim.Adam(p, lr=self.lr))
-        return make(parameters)
-
-    def _warn_if_replacing(self) -> None:
-        if self.checkpoint_dir is None or self.step > 0 or not self.checkpoint_file.exists():
-            return
-        warnings.warn(
-            f"{self.checkpoint_file} guarda un entrenamiento anterior, que este reemplazará. Para "
-            "continuarlo: trainer.resume() antes de fit().",
-            stacklevel=3,
-        )
-
     def _finish(self, target: int) -> "Trainer":
         """Guarda, si hay dónde, y cuenta cómo seguir si el entrenamiento se detuvo antes."""
-        self.interrupted = self.step < target
         if self.checkpoint_dir is not None:
             self.save()
-        if self.interrupted and self.accelerator.is_main_process:
+        if self.step < target and self.accelerator.is_main_process:
             print(how_to_continue(self.step, target, self.checkpoint_dir))
         return self

@@ -81,7 +81,7 @@ def save(
     folder: Path | None = None,
     dtype: torch.dtype | None = None,
 ) -> Path:
-    """Escribe `name`.safetensors y `name`.json de forma atómica y devuelve la ruta de los tensores.
+    """Escribe `name`.safetensors y `name`.json, o ninguno, y devuelve la ruta de los tensores.
 
     `model`: la red o un `Denoiser` (se guarda su red). `config`: los campos de arriba.
     `dtype`: precisión en disco (por ejemplo torch.float16); al cargar vuelve a la de la red.
