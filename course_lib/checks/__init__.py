@@ -18,7 +18,7 @@ Ninguna otra celda usa `mi_posterior`: sin completar lanza un error.
 
 **Cómo se añade una comprobación.** Un `Exercise` en el archivo de su capítulo: oráculo, casos al
 azar de semilla fija y con ejes de tamaños distintos (más un caso con B = W, donde un coeficiente de
-forma (B,) se difunde mal y sin aviso), y un `Slip` por cada error típico. `tests/test_checks.py`
+forma (B,) se alinea mal (*broadcasting*) y sin aviso), y un `Slip` por cada error típico. `tests/test_checks.py`
 exige que el oráculo acierte y que cada error reciba su explicación y no la de otro. Su función
 pública va en el módulo del capítulo (`CHAPTERS`); el nombre no se repite en todo el curso.
 """

@@ -118,7 +118,7 @@ def monte_carlo_cases():
         Case("3 experimentos de 7 muestras", (values(3, 7, 120),)),
         Case("tantos experimentos como muestras, 5", (values(5, 5, 121),)),
         Case("2 experimentos de 40 muestras", (values(2, 40, 122),)),
-        Case("valores enormes, 4 × 9", (1e6 + values(4, 9, 123),)),
+        Case("valores enormes, 4 × 9", (1e7 + values(4, 9, 123),)),
     ]
 
 
@@ -169,6 +169,12 @@ MONTE_CARLO = Exercise(
             "sin_restar",
             "parece la raíz de la media de los cuadrados: hay que restar antes el promedio.",
             _error(lambda v, n: (v.square().sum(1) / (n - 1) / n) ** 0.5),
+        ),
+        Slip(
+            "cancelacion",
+            "parece E[f²] − m̂², que resta dos números enormes y pierde las cifras: primero se "
+            "resta la media y después se eleva al cuadrado.",
+            _error(lambda v, n: ((v.square().mean(1) - v.mean(1) ** 2) / (n - 1)).sqrt()),
         ),
         Slip(
             "eje",

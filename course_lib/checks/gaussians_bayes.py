@@ -19,7 +19,7 @@ def linear_posterior_oracle(prior_mean, prior_cov, A, b, noise_cov, y):
 
 def linear_posterior_cases():
     cases = []
-    sizes = [("D = 3, E = 5", 3, 5), ("D = E = 2", 2, 2), ("D = 4, E = 1", 4, 1)]
+    sizes = [("D = 5, E = 3", 5, 3), ("D = E = 2", 2, 2), ("D = 4, E = 1", 4, 1)]
     for s, (label, d, e) in zip([260, 270, 280], sizes, strict=True):
         law = normal(d, seed=s), covariance(d, s + 1)
         noise = normal(e, d, seed=s + 2), normal(e, seed=s + 3), covariance(e, s + 4)

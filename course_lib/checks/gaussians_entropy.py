@@ -54,6 +54,13 @@ def _second_moment(x, p):
     return (p * x**2).sum(-1) * _step(x)
 
 
+def _trapezoid(x, p):
+    """Todas las integrales, por la regla del trapecio."""
+    mean = torch.trapezoid(p * x, x)
+    variance = torch.trapezoid(p * (x - mean[..., None]) ** 2, x)
+    return _bell(variance) + torch.trapezoid(p * p.log(), x)
+
+
 MAX_ENTROPY_GAP = Exercise(
     "1.5",
     "max_entropy_gap",
@@ -73,8 +80,8 @@ MAX_ENTROPY_GAP = Exercise(
         ),
         Slip(
             "al_reves",
-            "la resta está al revés: la entropía mayor es la de la normal y el resultado no puede "
-            "ser negativo.",
+            "el signo está cambiado, como si la resta fuera al revés: la entropía mayor es la de la "
+            "normal, y el resultado no puede ser negativo.",
             lambda x, p: -max_entropy_gap_oracle(x, p),
         ),
         Slip(
@@ -113,6 +120,11 @@ MAX_ENTROPY_GAP = Exercise(
             "parece que se compara con la normal de varianza 1: la referencia tiene la varianza "
             "de p.",
             _gap(lambda x, p, m, v: _bell(torch.ones_like(v))),
+        ),
+        Slip(
+            "trapecio",
+            "parece la regla del trapecio: aquí las integrales son sumas por dx.",
+            _trapezoid,
         ),
         Slip(
             "bits",

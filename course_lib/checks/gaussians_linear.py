@@ -116,6 +116,13 @@ def _conditioning(change_mean=None, change_cov=None):
     return wrong
 
 
+def _first(mean, cov, value):
+    """Condiciona a las primeras coordenadas y no a las últimas."""
+    e = len(value)
+    gain = cov[e:, :e] @ torch.linalg.inv(cov[:e, :e])
+    return mean[e:] + gain @ (value - mean[:e]), cov[e:, e:] - gain @ cov[:e, e:]
+
+
 CONDITION = Exercise(
     "1.7",
     "condition",
@@ -142,6 +149,11 @@ CONDITION = Exercise(
             "media_marginal",
             "parece la media marginal m_a: lo observado la mueve.",
             _conditioning(change_mean=lambda m, K, s, ab, v: m),
+        ),
+        Slip(
+            "las_primeras",
+            "parece que se fijan las primeras coordenadas: lo observado son las últimas.",
+            _first,
         ),
         Slip(
             "sin_media",

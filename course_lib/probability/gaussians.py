@@ -35,7 +35,7 @@ def leading(argument: str, value, x: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def diffused_posterior(x_t: Tensor, alpha, sigma, means: Tensor, values: Tensor, vectors: Tensor):
-    r"""Ley a posteriori, por componente, de $x_0$ dado $x_t=\alpha x_0+\sigma\varepsilon$.
+    r"""Distribución a posteriori, por componente, de $x_0$ dado $x_t=\alpha x_0+\sigma\varepsilon$.
 
     Con $C_k=Q\Lambda Q^\top$ y $z=Q^\top(x_t-\alpha m_k)$,
     $E[x_0|x_t,k]=m_k+Q\,\frac{\alpha\lambda}{\alpha^2\lambda+\sigma^2}\,z$,
@@ -148,18 +148,19 @@ class Gaussian:
         return self
 
     def marginal(self, idx) -> Gaussian:
-        """Ley de las coordenadas `idx`, en ese orden."""
+        """Distribución de las coordenadas `idx`, en ese orden."""
         idx = self._indices(idx)
         return self._new(self.mean[idx], self.cov[idx][:, idx])
 
     def condition(self, idx, value) -> Gaussian:
-        r"""Ley de las demás coordenadas dado $x_{\rm idx}$ = `value` (complemento de Schur).
+        r"""Distribución de las demás coordenadas dado $x_{\rm idx}$ = `value` (complemento de Schur).
 
         $m_a+C_{ab}C_{bb}^{-1}(v-m_b)$ y $C_{aa}-C_{ab}C_{bb}^{-1}C_{ba}$;
         Bishop (2006), ecs. 2.81 y 2.82.
         """
         b = self._indices(idx)
-        a = torch.tensor([i for i in range(self.dim) if i not in set(b.tolist())])
+        known = set(b.tolist())
+        a = torch.tensor([i for i in range(self.dim) if i not in known])
         if a.numel() == 0:
             raise ValueError("idx contiene todas las coordenadas: no queda ninguna que describir.")
         value = as_real("value", value).to(self.mean).reshape(-1)
@@ -171,7 +172,7 @@ class Gaussian:
         return self._new(mean, self.cov[a][:, a] - gain @ self.cov[b][:, a])
 
     def affine(self, A, b=0.0) -> Gaussian:
-        r"""Ley de $Ax+b$: $\mathcal N(Am+b, ACA^\top)$; `A`: (E, D) de rango E, `b`: (E,)."""
+        r"""Distribución de $Ax+b$: $\mathcal N(Am+b, ACA^\top)$; `A`: (E, D) de rango E, `b`: (E,)."""
         A, b = as_real("A", A).to(self.mean), as_real("b", b).to(self.mean)
         if A.ndim != 2 or A.shape[1] != self.dim:
             raise ValueError(f"A debe tener forma (E, {self.dim}); tiene {tuple(A.shape)}.")
@@ -196,7 +197,7 @@ class Gaussian:
         return self._new(self.mean + gain @ (other.mean - self.mean), gain @ other.cov)
 
     def diffuse(self, alpha: float, sigma: float) -> Gaussian:
-        r"""Ley de $\alpha x_0+\sigma\varepsilon$: $\mathcal N(\alpha m, \alpha^2C+\sigma^2I)$."""
+        r"""Distribución de $\alpha x_0+\sigma\varepsilon$: $\mathcal N(\alpha m, \alpha^2C+\sigma^2I)$."""
         alpha, sigma = float(alpha), float(sigma)
         if not (alpha >= 0 and sigma >= 0 and alpha + sigma > 0):
             raise ValueError(
@@ -215,5 +216,5 @@ class Gaussian:
         return self._mixture().denoise(x_t, alpha, sigma)
 
     def denoiser(self, schedule):
-        """`Denoiser` exacto (tipo "x0") de esta gaussiana bajo el calendario `schedule`."""
+        """`Denoiser` exacto (tipo "x0") de esta gaussiana bajo el esquema de ruido `schedule`."""
         return self._mixture().denoiser(schedule)

@@ -14,7 +14,7 @@ __all__ = ["LinearGaussian"]
 
 
 class LinearGaussian:
-    r"""Ley a priori `prior` sobre $x$ y observación $y=Ax+b+r$, con $r\sim\mathcal N(0, R)$.
+    r"""Distribución a priori `prior` de $x$ y observación $y=Ax+b+r$, con $r\sim\mathcal N(0, R)$.
 
     `prior`: Gaussian de dimensión D; `A`: (E, D); `b`: (E,) o escalar; `noise_cov`, que es $R$:
     (E, E) simétrica definida positiva. Si D = E = 1, bastan escalares. Los cálculos se hacen en
@@ -58,7 +58,7 @@ class LinearGaussian:
         return self.prior._new(mean, cov)._typed(self.dtype)
 
     def joint(self) -> Gaussian:
-        r"""Ley conjunta de $(x, y)$, en ese orden: Gaussian de dimensión D + E.
+        r"""Distribución conjunta de $(x, y)$, en ese orden: Gaussian de dimensión D + E.
 
         $$\mathcal N\left(\begin{pmatrix}m\\Am+b\end{pmatrix},
         \begin{pmatrix}C&CA^\top\\AC&ACA^\top+R\end{pmatrix}\right)$$
@@ -116,7 +116,7 @@ class LinearGaussian:
         return self._gaussian(mean, torch.cholesky_inverse(factor))
 
     def update(self, y, form: str = "covariance") -> LinearGaussian:
-        r"""El mismo modelo con `posterior(y)` como ley a priori, para la observación siguiente.
+        r"""El mismo modelo con `posterior(y)` como distribución a priori, para la observación siguiente.
 
         Con observaciones independientes dado $x$, encadenar una a una da la misma ley que todas a
         la vez. `y` y `form`, como en `posterior`.

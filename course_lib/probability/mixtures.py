@@ -1,4 +1,4 @@
-"""Mezclas de gaussianas: la ley difundida, su score y su denoiser, en forma cerrada."""
+"""Mezclas de gaussianas: la distribución difundida, su score y su eliminador de ruido, en forma cerrada."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ function render({ model, el }) {
 
   // --- Controles -------------------------------------------------------------------------------
   const family = choice({
-    label: "Fuente: la ley de cada sumando", options: names, value: model.get("source"), content: (name) => [SOURCES[name].text],
+    label: "Fuente: la distribución de cada sumando", options: names, value: model.get("source"), content: (name) => [SOURCES[name].text],
     onchange: (name) => { put(model, "source", name); say(); },
   });
   const terms = slider({
