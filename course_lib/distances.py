@@ -55,7 +55,8 @@ def frechet_distance(feats_a: Tensor, feats_b: Tensor) -> float:
     crecer N, y por eso se lee junto a su suelo (`compare`). Heusel et al. (2017), ec. 6.
     """
     a, b = _pair(feats_a, feats_b, ("feats_a", "feats_b"))
-    return frechet_gaussians(a.mean(0), torch.cov(a.T), b.mean(0), torch.cov(b.T))
+    cov_a, cov_b = (torch.cov(x.T).reshape(2 * x.shape[1:]) for x in (a, b))  # también con D = 1
+    return frechet_gaussians(a.mean(0), cov_a, b.mean(0), cov_b)
 
 
 def _mean_kernel(x: Tensor, y: Tensor, kernel: Callable, same: bool, chunk: int = 1024) -> float:

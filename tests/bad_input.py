@@ -19,6 +19,13 @@ class Same(nn.Module):
         return x
 
 
+class Twice(nn.Module):
+    """Devuelve x dos veces: una red con varianza aprendida."""
+
+    def forward(self, x, t):
+        return torch.cat([x, x], 1)
+
+
 def fails(error, call, *words):
     """El error llega, es de ese tipo y su texto contiene todas las `words`."""
     with pytest.raises(error) as info:

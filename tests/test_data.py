@@ -68,10 +68,10 @@ def alone(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("compress", [True, False], ids=["gz", "extraído"])
 @pytest.mark.parametrize("name", ["fashion-mnist", "mnist"])
-@pytest.mark.parametrize("place", [".", "raw"])
+@pytest.mark.parametrize("place", ["nombre", "raw"])
 def test_lee_pixeles_y_etiquetas_exactos_de_los_dos_formatos(alone, name, compress, place):
     root = alone / "mis datos"
-    folder = root / _idx.CLASSES[name].__name__ / "raw" if place == "raw" else root
+    folder = root / _idx.CLASSES[name].__name__ / "raw" if place == "raw" else root / name
     write_set(folder, compress)
     data = images.load(name, "train", root=root)
     assert data.images.dtype == torch.uint8 and data.labels.dtype == torch.int64
@@ -109,12 +109,12 @@ def test_la_copia_del_sistema_es_fashion_mnist():
 
 
 def test_limit_y_size(alone):
-    write_set(alone)
+    write_set(alone / "fashion-mnist")
     data = images.load(root=alone, limit=5, size=32)
     assert data.images.shape == (5, 1, 32, 32) and data.images.dtype == torch.uint8
     assert data.labels.tolist() == LABELS[:5].tolist()
     flat = np.full_like(PIXELS, 77)
-    write_set(alone / "liso", pixels=flat)
+    write_set(alone / "liso" / "fashion-mnist", pixels=flat)
     assert (images.load(root=alone / "liso", size=20).images == 77).all()
 
 
@@ -124,9 +124,9 @@ def test_limit_y_size(alone):
 def test_primero_la_carpeta_dada_luego_la_cache_y_al_final_la_muestra(alone, monkeypatch):
     with pytest.warns(UserWarning, match="muestra pequeña"):
         assert "muestra incluida" in images.load().source
-    write_set(alone / "cache", pixels=PIXELS // 2)
+    write_set(alone / "cache" / "fashion-mnist", pixels=PIXELS // 2)
     assert str(alone / "cache") in images.load().source
-    write_set(alone / "mia")
+    write_set(alone / "mia" / "fashion-mnist")
     assert str(alone / "mia") in images.load(root=alone / "mia").source
 
 
@@ -134,7 +134,7 @@ def test_sin_red_ni_copia_fashion_mnist_usa_la_muestra_y_avisa(alone, recwarn):
     data = images.load(split="test")
     assert len(data) == 1000 and "muestra incluida" in data.source
     message = str(recwarn[0].message)
-    assert "no hay copia local" in message and str(alone / "cache") in message
+    assert f"no hay copia local en {alone / 'cache' / 'fashion-mnist'}" in message
     assert snapshot(alone / "cache") == {} and not list((alone / "cache").iterdir())
 
 
@@ -158,6 +158,20 @@ def test_sin_red_ni_copia_los_demas_dan_un_error_claro(alone, name, monkeypatch)
 def test_un_lugar_pedido_que_no_tiene_los_datos_es_un_error(alone, source):
     with pytest.raises(DataError, match='source="auto"'):
         images.load(source=source)
+
+
+@pytest.mark.parametrize("place", [".", "fashion-mnist", "FashionMNIST/raw"])
+def test_fashion_mnist_no_pasa_por_mnist(alone, place):
+    """Los dos conjuntos usan los mismos nombres de archivo: solo la carpeta los distingue."""
+    write_set(alone / place)
+    with pytest.raises(DataError, match="No hay copia"):
+        images.load("mnist", source="cache", root=alone)
+    with pytest.raises(DataError) as caught:
+        images.load("mnist", root=alone)
+    assert f"en {alone / 'mnist'}" in str(caught.value)
+    write_set(alone / "mnist", pixels=255 - PIXELS)  # donde el mensaje dice, sí
+    data = images.load("mnist", root=alone)
+    np.testing.assert_array_equal(data.images[:, 0].numpy(), 255 - PIXELS)
 
 
 # --- descarga real por torchvision, desde un servidor local -------------------------------------
@@ -231,7 +245,7 @@ def damaged(path: Path, data: bytes, **options) -> str:
     path.write_bytes(data)
     before = snapshot(path.parent)
     with pytest.raises(DataError) as caught:
-        images.load(root=path.parent, **options)
+        images.load(root=path.parent.parent, **options)
     assert snapshot(path.parent) == before
     assert str(path) in str(caught.value) and "borrarlo" in str(caught.value)
     return str(caught.value)
@@ -243,8 +257,8 @@ def damaged(path: Path, data: bytes, **options) -> str:
 )
 @given(fraction=st.floats(0, 0.999), which=st.integers(0, 1))
 def test_truncado_en_cualquier_punto_nombra_el_archivo(alone, compress, fraction, which):
-    write_set(alone / "x", compress)
-    path = alone / "x" / (_idx.file_names("train")[which] + (".gz" if compress else ""))
+    write_set(alone / "fashion-mnist", compress)
+    path = alone / "fashion-mnist" / (_idx.file_names("train")[which] + (".gz" if compress else ""))
     data = path.read_bytes()
     damaged(path, data[: int(fraction * len(data))])
 
@@ -254,15 +268,15 @@ def test_truncado_en_cualquier_punto_nombra_el_archivo(alone, compress, fraction
 )
 @given(position=st.floats(0, 0.999))
 def test_un_bit_cambiado_en_el_cuerpo_del_gz_se_descubre(alone, position):
-    write_set(alone / "x")
-    path = alone / "x" / "train-images-idx3-ubyte.gz"
+    write_set(alone / "fashion-mnist")
+    path = alone / "fashion-mnist" / "train-images-idx3-ubyte.gz"
     data = bytearray(path.read_bytes())
     data[10 + int(position * (len(data) - 18))] ^= 1
     damaged(path, bytes(data))
 
 
 def test_otro_contenido_se_explica(alone):
-    folder = write_set(alone / "x", compress=False)
+    folder = write_set(alone / "fashion-mnist", compress=False)
     pixels, labels = (folder / name for name in _idx.file_names("train"))
     good = pixels.read_bytes(), labels.read_bytes()
     damaged(pixels, b"<html>404</html>" * 100)
@@ -273,7 +287,7 @@ def test_otro_contenido_se_explica(alone):
     assert "11 etiquetas" in damaged(labels, idx_bytes(LABELS[:11]))
     assert "etiqueta 77" in damaged(labels, idx_bytes(np.where(LABELS == 9, 77, LABELS)))
     labels.write_bytes(good[1])
-    assert len(images.load(root=folder)) == 12
+    assert len(images.load(root=alone)) == 12
 
 
 def test_la_copia_del_sistema_incompleta_se_rechaza_y_dice_como_reponerla(alone):
@@ -385,6 +399,19 @@ def test_celeba_danada_se_nombra(celeba):
     (celeba / "list_attr_celeba.txt").write_text("otra cosa")
     with pytest.raises(DataError, match="list_attr_celeba.txt.*MD5"):
         images.load("celeba")
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_celeba_ya_presente_no_se_descarga_otra_vez(celeba, monkeypatch, complete):
+    """Si la carpeta ya está, se dice antes de bajar 1.4 GB, y no se toca."""
+    if not complete:
+        (celeba / "list_attr_celeba.txt").unlink()
+    downloads = []
+    monkeypatch.setattr(_celeba.CelebA, "download", lambda self: downloads.append(1))
+    before = snapshot(celeba)
+    with pytest.raises(DataError, match='ya existe.*source="cache".*apartarla'):
+        images.load("celeba", source="download" if complete else "auto")
+    assert downloads == [] and snapshot(celeba) == before
 
 
 def test_celeba_ausente_dice_que_archivos_hacen_falta(alone):

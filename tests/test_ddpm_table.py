@@ -103,6 +103,17 @@ def test_un_instante_en_float32_cae_en_su_nodo(dtype):
     torch.testing.assert_close(f, -exact / 2, rtol=2e-5, atol=0)
 
 
+@pytest.mark.parametrize("T", [4000, 10_000])
+def test_un_instante_en_float32_cae_en_su_nodo_en_tablas_largas(T):
+    """También con miles de pasos: g² y f en float32 son los del nodo, no los del tramo siguiente."""
+    schedule = DDPM.cosine(T)
+    t = (torch.arange(1, T + 1, dtype=torch.float64) / T).float()
+    f, g2 = schedule.drift_diffusion(t)
+    exact = -T * torch.log1p(-schedule.betas)
+    torch.testing.assert_close(g2, exact, rtol=5e-4, atol=0)
+    torch.testing.assert_close(f, -exact / 2, rtol=5e-4, atol=0)
+
+
 # --- la cadena ----------------------------------------------------------------------------------
 
 

@@ -96,3 +96,16 @@ def test_el_esquema_no_se_redondea_con_la_red():
     assert list(denoiser.state_dict()) == ["net." + key for key in denoiser.net.state_dict()]
     x = torch.zeros(2, 1, 28, 28, dtype=torch.bfloat16)
     assert denoiser(x, 0.5).x0.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("t", [0.25, torch.tensor(0.25), torch.full((2,), 0.25)])
+def test_sin_cortes_de_grafo_al_compilar(t):
+    """`torch.compile` ve el denoiser entero como un solo grafo, sea t un número o un tensor."""
+    net = UNet(size=8, attention=(4,), base=8, multipliers=(1, 2), blocks=1)
+    denoiser, x = Denoiser(net, VP()), torch.ones(2, 1, 8, 8)
+    torch._dynamo.reset()
+    report = torch._dynamo.explain(denoiser)(x, t)
+    assert report.graph_count == 1 and report.graph_break_count == 0, report.break_reasons
+    torch._dynamo.reset()
+    compiled = torch.compile(denoiser, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(x, t).x0, denoiser(x, t).x0)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from bad_input import IMAGES, Same, X, cases, eps_flow, fails, vp
+from bad_input import IMAGES, NET, Same, Twice, X, cases, eps_flow, fails, vp
 from oracles import DATA, MODES
 
 from course_lib.diffusion import (
@@ -20,8 +20,10 @@ from course_lib.diffusion import (
     SubVP,
     sample,
 )
-from course_lib.diffusion.losses import vlb
+from course_lib.diffusion.losses import simple, vlb
 from course_lib.diffusion.noise import noise_source
+from course_lib.diffusion.vlb import bits_per_dim
+from course_lib.networks import MLP
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,31 @@ from course_lib.diffusion.noise import noise_source
         ("lineal de 1", ValueError, lambda: DDPM.linear(1), "T=1", "demasiado corta"),
         ("beta_1 fuera", ValueError, lambda: DDPM.linear(100, beta_1=0), "beta_1", "(0, 1)"),
         ("beta_T fuera", ValueError, lambda: DDPM.linear(100, beta_T=-1), "beta_T", "-1"),
+        (
+            "beta_T de 1.5",
+            ValueError,
+            lambda: DDPM.linear(100, beta_T=1.5),
+            "beta_T",
+            "1.5",
+            "(0, 1)",
+        ),
+        (
+            "sigmoide de principio plano",
+            ValueError,
+            lambda: DDPM.sigmoid(1000, start=-6, tau=0.1),
+            "β_1 = 0",
+            "subir tau",
+            "start",
+        ),
+        (
+            "sigmoide de final plano",
+            ValueError,
+            lambda: DDPM.sigmoid(1000, end=6, tau=0.1),
+            "β_710 = 0",
+            "subir tau",
+            "end",
+        ),
+        ("sigmoide 0/0", ValueError, lambda: DDPM.sigmoid(5, end=6, tau=0.1), "nan", "subir tau"),
         ("sigmoide al revés", ValueError, lambda: DDPM.sigmoid(9, 3, -3), "start", "3", "-3"),
         ("tau nula", ValueError, lambda: DDPM.sigmoid(9, tau=0), "tau"),
         ("beta_min nula", ValueError, lambda: VP(beta_min=0), "beta_min", "0"),
@@ -102,6 +129,17 @@ def test_esquemas_mal_pedidos(error, call, words):
             "(3,)",
         ),
         ("t como columna", ValueError, lambda: VP().perturb(X, torch.rand(4, 1), X), "(4, 1)"),
+        (
+            "k en vez de t",
+            ValueError,
+            lambda: VP().perturb(X, torch.tensor([1.0, 30.0, 60.0, 100.0]), X),
+            "[0, 1]",
+            "100",
+            "k/T",
+        ),
+        ("t = 500", ValueError, lambda: DDPM.cosine(1000).at(500, X), "500", "k/T"),
+        ("t negativo", ValueError, lambda: Flow().perturb(X, -0.1, X), "t debe", "-0.1"),
+        ("t NaN", ValueError, lambda: VP().at(float("nan"), X), "t debe", "nan"),
         ("uint8", TypeError, lambda: VP().perturb(X.byte(), 0.5, X), "uint8", "to_model"),
     ),
 )
@@ -138,6 +176,26 @@ def test_rejillas_e_instantes(error, call, words):
             "'learned'",
         ),
         (
+            "varianza de la cota",
+            ValueError,
+            lambda: vlb(
+                Denoiser(Same(), DDPM.cosine(9)), X, torch.full((4,), 1 / 3), X, variance="peque"
+            ),
+            "variance='peque'",
+            "'small'",
+        ),
+        (
+            "varianza de bits_per_dim",
+            ValueError,
+            lambda: bits_per_dim(
+                Denoiser(Twice(), DDPM.cosine(9), learned_variance=True),
+                2 * X - 1,
+                variance="Small",
+            ),
+            "variance='Small'",
+            "'small'",
+        ),
+        (
             "varianza sin aprender",
             ValueError,
             lambda: sample(vp, X, method="ancestral", variance="learned"),
@@ -169,6 +227,15 @@ def test_rejillas_e_instantes(error, call, words):
             "T=10",
         ),
         ("espaciado", ValueError, lambda: sample(vp, X, spacing="x"), "spacing", "'x'"),
+        (
+            "rejilla y espaciado",
+            ValueError,
+            lambda: sample(vp, X, VP().grid(4), spacing="lambda"),
+            "spacing='lambda'",
+            "rejilla",
+            "grid(n, spacing)",
+        ),
+        ("red suelta", TypeError, lambda: sample(Same(), X), "denoiser", "Same", "Denoiser(net,"),
         (
             "rejilla creciente",
             ValueError,
@@ -235,6 +302,22 @@ def test_muestreo_mal_pedido(error, call, words):
             "2 canales",
         ),
         ("t de otra longitud", ValueError, lambda: vp(X, torch.rand(2)), "t debe", "(4,)"),
+        ("el paso k", ValueError, lambda: vp(X, 50), "t debe", "50", "k/T"),
+        (
+            "el paso k en la pérdida",
+            ValueError,
+            lambda: simple(vp, X, torch.tensor([1, 30, 60, 100]), X),
+            "t debe",
+            "100",
+        ),
+        ("imagen uint8", TypeError, lambda: vp(X.byte(), 0.5), "x_t", "uint8", "to_model"),
+        (
+            "SNR nula en un ejemplo",
+            ValueError,
+            lambda: eps_flow(X, torch.tensor([0.5, 1.0, 0.2, 0.3])),
+            'kind="eps"',
+            "t=1",
+        ),
         (
             "SNR nula con ε",
             ValueError,
@@ -281,6 +364,37 @@ def test_denoiser_mal_usado(error, call, words):
     fails(error, call, *words)
 
 
+@pytest.mark.parametrize(
+    ("error", "call", "words"),
+    cases(
+        ("t escalar", ValueError, lambda: NET(IMAGES, torch.tensor(0.5)), "t debe", "(4,)", "()"),
+        ("t de uno", ValueError, lambda: NET(IMAGES, torch.ones(1)), "t debe", "(4,)", "(1,)"),
+        ("t en la MLP", ValueError, lambda: MLP()(X, torch.ones(1)), "t debe", "(4,)", "(1,)"),
+        (
+            "float64 en una red float32",
+            TypeError,
+            lambda: NET(IMAGES.double(), torch.ones(4)),
+            "float64",
+            "float32",
+            "x.float()",
+        ),
+    ),
+)
+def test_redes_mal_llamadas(error, call, words):
+    """Un instante por ejemplo y la precisión de los pesos."""
+    fails(error, call, *words)
+
+
+def test_un_esquema_propio_se_nombra_en_los_errores():
+    """Un atributo que no es un número no tapa el error verdadero."""
+
+    class Named(Flow):
+        def __init__(self):
+            self.label, self.scale, self.table = "mío", 2.0, torch.ones(2)
+
+    fails(ValueError, lambda: Denoiser(Same(), Named())(X, 1.0), "label='mío'", "scale=2", "SNR")
+
+
 def test_lo_que_se_aconseja_funciona():
     """Las salidas que proponen los mensajes (otra rejilla, otro tipo, más pasos) sirven de verdad."""
     cut = Flow().grid(5, t_max=0.99)
@@ -290,5 +404,6 @@ def test_lo_que_se_aconseja_funciona():
         grid = schedule.grid(60, t_max=0.99)
         out = sample(DATA.denoiser(schedule), X.double() + 1, grid, "euler_maruyama", generator=0)
         assert out.abs().max() < 6
+    assert DDPM.sigmoid(1000, start=-6, end=6, tau=1).T == 1000
     full = DDPM.cosine(300)
     assert sample(DATA.denoiser(full), X + 1, 300, "euler_maruyama", generator=0).abs().max() < 6

@@ -149,3 +149,27 @@ def test_las_guias_se_encadenan(generator):
     out = Threshold(inner)(x, t, y=y)
     torch.testing.assert_close(out.x0, inner(x, t, y=y).x0.clamp(-1, 1))
     assert out.schedule is schedule and Threshold(inner).schedule is schedule
+
+
+class SmoothClassifier(nn.Module):
+    """Un clasificador con parámetros, como los entrenados: guarda x y t para derivar."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[1.0, -2.0, 0.5], [0.3, 1.0, -1.0]]).double())
+
+    def forward(self, x, t):
+        return torch.tanh(x) @ (self.weight * 2) * t[:, None] * self.weight.sum()
+
+
+def test_la_guia_con_clasificador_dentro_de_inference_mode(generator):
+    """En `torch.inference_mode` guía igual, bit a bit, que fuera."""
+    schedule = VP()
+    x, y = points(schedule, 0.9, generator)
+    for classifier in (SmoothClassifier(), ExactClassifier(schedule)):
+        guide = Classifier(MIXTURE.denoiser(schedule), classifier, 1.5)
+        expected = sample(guide, x, 3, y=y)
+        with torch.inference_mode():
+            assert torch.equal(sample(guide, x, 3, y=y), expected)
+            inside = guide(x * 1.0, torch.full((6,), 0.5).double(), y=y.clone())
+        assert torch.equal(inside.eps, guide(x, 0.5, y=y).eps)

@@ -6,7 +6,7 @@ from numpy.polynomial.hermite_e import hermegauss
 from oracles import DATA, SCHEDULES
 from torch import nn
 
-from course_lib.diffusion import DDPM, KINDS, VP, Denoiser, Prediction
+from course_lib.diffusion import DDPM, KINDS, VP, Denoiser, Prediction, losses
 from course_lib.diffusion.losses import Objective, dsm, hybrid, simple, vlb
 from course_lib.diffusion.times import LossAware, Uniform
 
@@ -265,7 +265,7 @@ def test_el_objetivo_promedia_con_los_pesos_del_sorteo():
         def __call__(self, schedule, n, generator=None):
             return torch.tensor([0.2, 0.7], dtype=torch.float64), torch.tensor([0.5, 3.0])
 
-        def update(self, t, losses):
+        def update(self, schedule, t, losses):
             self.seen = t, losses
 
     times, x0, schedule = Fixed(), torch.tensor([[0.3], [-0.8]]).double(), VP()
@@ -278,14 +278,72 @@ def test_el_objetivo_promedia_con_los_pesos_del_sorteo():
     torch.testing.assert_close(times.seen, (t, each))
 
 
+def test_t_se_queda_en_la_cpu(monkeypatch):
+    """La tabla vive en la CPU en float64 (MPS no lo conoce): t no viaja con los datos."""
+    monkeypatch.setattr(losses, "check_images", lambda x0: None)  # «meta» no tiene valores
+    seen = []
+
+    def loss(denoiser, x0, t, eps):
+        seen.append((x0.device.type, t.device.type, t.dtype, eps.device.type))
+        return torch.zeros(len(x0))
+
+    Objective(loss)(Denoiser(nn.Identity(), VP()), torch.zeros(3, 2, device="meta"))
+    assert seen == [("meta", "cpu", torch.float64, "meta")]
+
+
+class AnyCond(nn.Module):
+    """Una red que acepta cualquier condición, como permite el contrato."""
+
+    def forward(self, x, t, **cond):
+        return x
+
+
+def test_el_objetivo_no_se_traga_opciones():
+    """Una opción que la pérdida no tiene se dice al crear el objetivo, aunque la red la aceptara."""
+    for loss, name, listed in ((simple, "wieght", "weight"), (vlb, "cond", "variance")):
+        with pytest.raises(ValueError, match=f"{loss.__name__}.*'{name}'.*{listed}"):
+            Objective(loss, **{name: "x0"})
+    with pytest.raises(ValueError, match="'weight'.*ninguna"):
+        Objective(lambda denoiser, x0, t, eps: x0, weight="x0")
+    assert Objective(hybrid, weight="v", vlb_weight=0.1)(
+        Denoiser(TwoHeads(), DDPM.linear(50), learned_variance=True), torch.zeros(2, 1).double()
+    ).isfinite()
+    plain = Objective(simple, weight="x0")(
+        Denoiser(AnyCond(), VP()), torch.ones(4, 2), torch.Generator().manual_seed(0)
+    )
+    assert plain.isfinite()
+
+
+def test_olvidar_clases_pide_clases(generator):
+    """`label_drop` sin y en el lote es un error, no un descuido."""
+    with pytest.raises(ValueError, match=r"label_drop=0.5.*\(x0, y\)"):
+        Objective(label_drop=0.5, null_class=10)(vp_labels(), torch.zeros(2, 1), generator)
+
+
+def vp_labels(num_classes=None):
+    net = Labels()
+    if num_classes is not None:
+        net.num_classes = num_classes
+    return Denoiser(net, VP())
+
+
+@pytest.mark.parametrize("null_class", [9, 11])
+def test_la_clase_nula_no_puede_ser_otra(null_class, generator):
+    """Con diez clases, la nula es la 10: con la 9, se mezclaría con la última."""
+    batch = torch.zeros(2, 1), torch.tensor([9, 3])
+    with pytest.raises(ValueError, match=f"null_class={null_class}.*num_classes=10"):
+        Objective(label_drop=0.5, null_class=null_class)(vp_labels(10), batch, generator)
+    assert Objective(label_drop=0.5, null_class=10)(vp_labels(10), batch, generator).isfinite()
+
+
 @pytest.mark.parametrize("schedule", [VP(), DDPM.linear(50)])
 def test_el_muestreo_por_importancia_no_sesga_la_perdida(schedule):
     """Media ponderada con LossAware = media con t uniforme, dentro de sus errores típicos."""
     x0 = DATA.marginal([0]).sample(20_000, torch.Generator().manual_seed(1))
     denoiser, means = DATA.marginal([0]).denoiser(schedule), {}
     aware = LossAware(bins=50, history=4)
-    probe = (torch.arange(50) + 0.5).double().repeat(4) / 50
-    aware.update(probe, torch.linspace(5, 0.1, 50).double().repeat(4))
+    probe = schedule.snap((torch.arange(50) + 0.5).double().repeat(4) / 50)
+    aware.update(schedule, probe, torch.linspace(5, 0.1, 50).double().repeat(4))
     assert (aware.counts >= aware.history).all() and aware.probabilities.max() > 0.03
     for name, times in (("uniforme", Uniform()), ("importancia", aware)):
         t, w = times(schedule, len(x0), torch.Generator().manual_seed(2))

@@ -50,6 +50,13 @@ def test_frechet_con_covarianzas_singulares_es_exacto():
     assert metrics.frechet_gaussians(zero, a, zero, a) == pytest.approx(0, abs=1e-12)
 
 
+def test_frechet_de_un_solo_rasgo():
+    """Con rasgos (N, 1), la fórmula de la recta con las medias y varianzas muestrales."""
+    a, b = randn(50, 1), 2 * randn(70, 1, seed=1) + 1
+    expected = (a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2
+    assert metrics.frechet_distance(a, b) == pytest.approx(expected.item(), rel=1e-9)
+
+
 def test_frechet_de_muestras_tiende_al_valor_exacto():
     cov_a, cov_b, shift, n = random_cov(3, 4), random_cov(3, 5), torch.ones(3, dtype=F64), 200_000
     a = randn(n, 3, seed=6) @ torch.linalg.cholesky(cov_a).T

@@ -210,3 +210,32 @@ def test_dpmpp_no_mezcla_dos_muestreos(generator):
     torch.testing.assert_close(
         sample(denoiser, x, 8, step, spacing="lambda"), first, rtol=0, atol=0
     )
+
+
+def test_dpmpp_no_arrastra_la_prediccion_de_otra_imagen(generator):
+    """Reutilizado desde un t intermedio con otra imagen, empieza de nuevo; con la suya, continúa."""
+    denoiser, grid = MODES.denoiser(VP()), VP().grid(8, "lambda")
+    x, other = torch.randn(2, 5, 1, generator=generator, dtype=torch.float64)
+    step = METHODS["dpmpp_2m"]()
+    middle = sample(denoiser, x, grid[:4], step)
+    assert torch.equal(
+        sample(denoiser, middle, grid[3:], step), sample(denoiser, x, grid, "dpmpp_2m")
+    )
+    for start in (other, other[:3]):
+        sample(denoiser, x, grid[:4], step)
+        expected = sample(denoiser, start, grid[3:], "dpmpp_2m")
+        assert torch.equal(sample(denoiser, start, grid[3:], step), expected)
+
+
+def test_predictor_corrector_con_dpmpp_sigue_siendo_de_orden_dos(generator):
+    """Un corrector que casi no mueve x deja el DPM-Solver++ de dos pasos, no el de uno."""
+    denoiser, grid = MODES.denoiser(VP()), VP().grid(8, "lambda")
+    x = torch.randn(5, 1, generator=generator, dtype=torch.float64)
+    alone = sample(denoiser, x, grid, "dpmpp_2m")
+    options = {"predictor": "dpmpp_2m", "snr": 1e-13}
+    both = sample(denoiser, x, grid, "predictor_corrector", generator=0, **options)
+    torch.testing.assert_close(both, alone, rtol=0, atol=1e-10)
+    fresh = x
+    for pair in zip(grid[:-1], grid[1:], strict=True):  # de orden uno: un paso nuevo cada vez
+        fresh = sample(denoiser, fresh, torch.stack(pair), "dpmpp_2m")
+    assert (fresh - alone).abs().max() > 1e-3

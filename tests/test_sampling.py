@@ -7,6 +7,7 @@ from torch import nn
 
 from course_lib.diffusion import DDPM, EDM, METHODS, VE, VP, Denoiser, sample
 from course_lib.diffusion.noise import noise_source
+from course_lib.probability import Gaussian
 
 
 class Shrink(nn.Module):
@@ -45,6 +46,34 @@ def test_prior_sample_y_sample_comparten_la_regla_de_las_semillas():
     """`prior_sample` con semilla entera también da el mismo x_T al ejemplo i en cualquier lote."""
     a, b = VP().prior_sample((1, 1, 4, 4), 3), VP().prior_sample((4, 1, 4, 4), 3)
     assert torch.equal(a[0], b[0])
+
+
+def test_prior_sample_y_sample_no_repiten_ruido():
+    """Con la misma semilla, x_T no es el primer ruido del paso; el de `sample` sigue siendo el suyo."""
+    x_T = VP().prior_sample((3, 1, 4, 4), 5) / VP().sigma(1.0).float()
+    first = noise_source(5)(x_T)
+    assert abs(torch.corrcoef(torch.stack([x_T.flatten(), first.flatten()]))[0, 1]) < 0.5
+    for i in range(3):  # el azar de `sample`, fijado: las muestras publicadas no se mueven
+        row = torch.randn(1, 4, 4, generator=torch.Generator().manual_seed(5 * 1_000_003 + i))
+        assert torch.equal(first[i], row)
+
+
+@pytest.mark.parametrize("n", [50, 1000])
+def test_la_misma_semilla_no_infla_la_varianza_del_camino(n):
+    """x_T = prior_sample(forma, 0) y sample(..., generator=0): x_t conserva varianza 1 en su camino."""
+    schedule, states = DDPM.linear(1000), []
+    data = Gaussian(torch.zeros(1, dtype=torch.float64), torch.eye(1, dtype=torch.float64))
+    x_T = schedule.prior_sample((4000, 1), 0)
+    grid = schedule.grid(n)[:4]
+    sample(
+        data.denoiser(schedule),
+        x_T,
+        grid,
+        "ancestral",
+        generator=0,
+        callback=lambda i, t, x, _: states.append(x.var().item()),
+    )
+    assert states == pytest.approx([1.0] * 3, abs=5 * (2 / 4000) ** 0.5)
 
 
 def test_un_torch_generator_da_muestras_repetibles(generator):

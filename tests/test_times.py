@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import CONTINUOUS
 
-from course_lib.diffusion import DDPM, VP
+from course_lib.diffusion import DDPM, VP, Cosine, Flow
 from course_lib.diffusion.times import LossAware, Uniform
 
 
@@ -47,14 +47,14 @@ def filled(bins, level, history=3):
     aware = LossAware(bins, history)
     t = (torch.arange(bins).double() + 0.5) / bins
     for row in range(history):
-        aware.update(t, level + row)
+        aware.update(VP(), t, level + row)
     return aware
 
 
 def test_loss_aware_hasta_tener_historia_es_uniforme(generator):
     """Mientras falte historia en algún tramo, todos valen 1/bins y el peso es 1."""
     aware = LossAware(bins=10, history=2)
-    aware.update(torch.full((30,), 0.55), torch.full((30,), 9.0))
+    aware.update(VP(), torch.full((30,), 0.55), torch.full((30,), 9.0))
     _, weights = aware(VP(), 100, generator)
     assert (aware.probabilities == 0.1).all() and torch.allclose(weights, torch.ones(100))
 
@@ -76,8 +76,8 @@ def test_loss_aware_sortea_segun_la_raiz_del_segundo_momento(generator):
 def test_loss_aware_olvida_las_perdidas_viejas():
     """Solo cuentan las últimas `history`: las antiguas se van por orden de llegada."""
     aware = LossAware(bins=2, history=2)
-    aware.update(torch.tensor([0.2, 0.8, 0.2, 0.8]), torch.tensor([100.0, 1.0, 100.0, 1.0]))
-    aware.update(torch.tensor([0.2, 0.2]), torch.tensor([1.0, 1.0]))
+    aware.update(VP(), torch.tensor([0.2, 0.8, 0.2, 0.8]), torch.tensor([100.0, 1.0, 100.0, 1.0]))
+    aware.update(VP(), torch.tensor([0.2, 0.2]), torch.tensor([1.0, 1.0]))
     torch.testing.assert_close(aware.probabilities, torch.tensor([0.5, 0.5]).double())
 
 
@@ -100,7 +100,7 @@ def test_el_nodo_de_la_tabla_cae_en_su_tramo():
     aware = LossAware(bins=T, history=1)
     k = torch.arange(1, T + 1)
     for dtype in (torch.float32, torch.float64):
-        aware.update((k.double() / T).to(dtype), k.double())
+        aware.update(DDPM.cosine(T), (k.double() / T).to(dtype), k.double())
         assert torch.equal(aware.losses[:, 0], k.double())
 
 
@@ -111,5 +111,53 @@ def test_loss_aware_se_guarda_y_se_recupera(generator):
     assert torch.equal(other.probabilities, aware.probabilities)
     a, b = (s(VP(), 5, torch.Generator().manual_seed(0)) for s in (aware, other))
     assert torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
-    other.update(torch.tensor([0.5]), torch.tensor([99.0]))
+    other.update(VP(), torch.tensor([0.5]), torch.tensor([99.0]))
     assert not torch.equal(other.probabilities, aware.probabilities)  # es una copia
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+@given(u=st.floats(0, 1, exclude_max=True))
+def test_unsnap_deshace_snap(name, u):
+    """En continuo, `unsnap` devuelve el mismo u del sorteo."""
+    schedule = CONTINUOUS[name]
+    again = schedule.unsnap(schedule.snap(torch.tensor(u, dtype=torch.float64)))
+    assert again.item() == pytest.approx(u, abs=1e-14)
+
+
+@given(k=st.integers(1, 300), T=st.integers(300, 1000))
+def test_unsnap_en_la_tabla_es_el_centro_del_tramo(k, T):
+    """En la tabla, todo el tramo [(k−1)/T, k/T) va a k/T y vuelve a su centro."""
+    schedule = DDPM.cosine(T)
+    u = schedule.unsnap(torch.tensor(k / T, dtype=torch.float64))
+    assert u.item() == pytest.approx((k - 0.5) / T, abs=1e-15)
+    assert schedule.snap(u).item() == pytest.approx(k / T, abs=1e-15)
+
+
+@pytest.mark.parametrize("schedule", [VP(), Cosine(), Flow(), DDPM.linear(1000)])
+def test_loss_aware_anota_cada_perdida_en_el_tramo_del_que_salio(schedule, generator):
+    """Con los tramos de fábrica, todos se llenan y el sorteo deja de ser uniforme."""
+    aware = LossAware()
+    for _ in range(3):
+        t, _ = aware(schedule, 10_000, generator)
+        aware.update(schedule, t, t)
+    assert (aware.counts >= aware.history).all()
+    assert not torch.equal(aware.probabilities, torch.full((1000,), 1 / 1000).double())
+    middle = (torch.arange(1000).double() + 0.5) / 1000
+    assert (aware.losses.mean(1) - middle).abs().max() < 2e-3  # aquí la pérdida es t
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        LossAware(4, 2).state_dict(),
+        {"counts": torch.zeros(9, dtype=torch.long)},
+        {"losses": torch.zeros(9, 2).double(), "counts": torch.zeros(4, dtype=torch.long)},
+    ],
+)
+def test_loss_aware_no_acepta_el_estado_de_otro(wrong):
+    """Un estado de otros `bins` o `history`, o sin una parte, es un error y no cambia nada."""
+    aware = filled(9, torch.ones(9).double(), history=2)
+    before = aware.probabilities
+    with pytest.raises(ValueError, match=r"bins=9.*history=2.*(losses|counts)"):
+        aware.load_state_dict(wrong)
+    assert torch.equal(aware.probabilities, before) and aware.losses.shape == (9, 2)

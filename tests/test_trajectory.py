@@ -73,6 +73,11 @@ def test_record_acepta_una_rejilla_que_no_llega_a_cero():
     assert recorded.steps == 2 and recorded.t == pytest.approx([1.0, 0.6, 0.25])
 
 
+def test_record_acepta_los_enteros_que_acepta_sample():
+    recorded = record(denoiser(), noise(), np.int64(4), "ddim")
+    assert recorded.steps == 4 and recorded.t[-1] == 0.0
+
+
 def test_record_encoge_el_estado_de_un_esquema_ve():
     x_T = 50 * noise()
     recorded = record(denoiser(VE()), x_T, 4, "ddim")

@@ -196,6 +196,16 @@ def test_en_bfloat16_el_tiempo_sigue_fino():
     assert out.dtype == torch.bfloat16 and not torch.equal(out[0], out[1])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_las_frecuencias_no_se_redondean_con_la_red(dtype):
+    """`.bfloat16()` o `.half()` no cambian el código de t, ni al ir ni al volver."""
+    net, t = MLP(), torch.linspace(0, 1, 7)  # 16 frecuencias; en bf16, 562.34 sería 564
+    exact = net.time(t)
+    assert torch.equal(net.to(dtype).time(t), exact)
+    assert torch.equal(net.float().time(t), exact)
+    assert not [key for key in net.state_dict() if "frequencies" in key]
+
+
 def test_dropout_solo_al_entrenar():
     """`dropout` actúa en modo de entrenamiento y se apaga en `eval()`."""
     net = awake(UNet(dropout=0.5, **TINY))

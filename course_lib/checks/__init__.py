@@ -18,9 +18,9 @@ Ninguna otra celda usa `mi_posterior`: sin completar lanza un error.
 
 **Cómo se añade una comprobación.** Un `Exercise` en el archivo de su capítulo: oráculo, casos al
 azar de semilla fija y con ejes de tamaños distintos (más un caso con B = W, donde un coeficiente de
-forma (B,) se alinea mal (*broadcasting*) y sin aviso), y un `Slip` por cada error típico. `tests/test_checks.py`
-exige que el oráculo acierte y que cada error reciba su explicación y no la de otro. Su función
-pública va en el módulo del capítulo (`CHAPTERS`); el nombre no se repite en todo el curso.
+forma (B,) se alinea mal, por *broadcasting*, y sin aviso), y un `Slip` por cada error típico.
+`tests/test_checks.py` exige que el oráculo acierte y que cada error reciba su explicación y no la
+de otro. Su función pública va en el módulo del capítulo (`CHAPTERS`); el nombre no se repite en todo el curso.
 """
 
 from course_lib.checks import ddpm, gaussians, mle, panorama

@@ -71,13 +71,16 @@ def download(folder: Path) -> Path:
     """Descarga con torchvision a una carpeta temporal y la mueve a su sitio si está completa."""
     target = folder / CelebA.base_folder
     files = ", ".join(name for name, _ in text_files())
+    if target.exists():  # antes de bajar 1.4 GB
+        raise DataError(
+            f'{target} ya existe. Si está completa, conviene source="cache"; si no, apartarla para '
+            f"descargarla otra vez. {HELP.format(folder=target, files=files)}"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".descarga-") as temporary:
             with network_timeout():
                 CelebA(temporary, download=True)
-            if target.exists():
-                raise DataError(f"{target} ya existe, incompleta: conviene apartarla antes.")
             os.replace(Path(temporary) / CelebA.base_folder, target)
     except Exception as error:  # gdown tiene sus propias excepciones
         raise DataError(

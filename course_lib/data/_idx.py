@@ -28,12 +28,15 @@ def file_names(split: str) -> tuple[str, str]:
     return f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"
 
 
-def find_pair(folder: Path, name: str, split: str) -> tuple[Path, Path] | None:
-    """Imágenes y etiquetas de la partición en `folder` (o donde las deja torchvision), o None.
+def find_pair(folder: Path, name: str, split: str, flat: bool = False) -> tuple[Path, Path] | None:
+    """Imágenes y etiquetas de la partición, o None si no están.
 
+    Se buscan en `folder/name` y donde las deja torchvision, o en la propia `folder` si `flat`: los
+    nombres de archivo de MNIST y Fashion-MNIST son los mismos y solo la carpeta los distingue.
     Se prefiere el `.gz`, que trae suma de comprobación, al archivo extraído, que no la trae.
     """
-    for place in (folder / CLASSES[name].__name__ / "raw", folder / name, folder):
+    places = (folder,) if flat else (folder / CLASSES[name].__name__ / "raw", folder / name)
+    for place in places:
         for suffix in (".gz", ""):
             pair = tuple(place / (file + suffix) for file in file_names(split))
             if all(path.is_file() for path in pair):

@@ -131,9 +131,10 @@ def load(
     """Carga un conjunto de imágenes y dice de dónde salió (`.source`).
 
     `name`: "fashion-mnist", "mnist" o "celeba" (64 × 64; la etiqueta dice si sonríe).
-    `source`: "auto" busca en la carpeta de datos (`root`, ver `data_folder`), en la copia del
-    sistema, en la red (torchvision) y, solo Fashion-MNIST, en la muestra incluida; los demás
-    valores se limitan a un lugar. `size`: nuevo lado en píxeles; `limit`: las primeras imágenes.
+    `source`: "auto" busca en la subcarpeta `name` de la de datos (`root`, ver `data_folder`) o
+    donde la deja torchvision, en la copia del sistema, en la red (torchvision) y, solo
+    Fashion-MNIST, en la muestra incluida; los demás valores se limitan a un lugar. `size`: nuevo
+    lado en píxeles; `limit`: las primeras imágenes.
     ValueError si un argumento no existe; DataError (OSError) si faltan datos o están dañados.
     """
     choose("name", name, CLASS_NAMES)
@@ -167,7 +168,7 @@ def _load_idx(name: str, folder: Path, split: str, source: str) -> tuple[Tensor,
         where = f"copia local en {pair[0].parent}"
         return images, labels, _describe(name, split, len(images), where)
     if source in ("auto", "system") and name in _idx.SYSTEM:
-        pair = _idx.find_pair(_idx.SYSTEM[name], name, split)
+        pair = _idx.find_pair(_idx.SYSTEM[name], name, split, flat=True)
         if pair:
             package = _idx.PACKAGES[name]
             remedy = f"Se repone con: sudo apt-get install --reinstall {package}"
@@ -184,7 +185,8 @@ def _load_idx(name: str, folder: Path, split: str, source: str) -> tuple[Tensor,
             if source == "download" or name != "fashion-mnist":
                 raise DataError(
                     f"No hay copia local de {TITLES[name]} y falló la descarga. {error} Con red "
-                    f"basta repetir; sin red, hay que copiar los cuatro archivos .gz en {folder}."
+                    "basta repetir; sin red, hay que copiar los cuatro archivos .gz en "
+                    f"{folder / name}."
                 ) from error
             reason = str(error)
     if name == "fashion-mnist" and source in ("auto", "slice"):
@@ -192,11 +194,11 @@ def _load_idx(name: str, folder: Path, split: str, source: str) -> tuple[Tensor,
         if reason:
             warnings.warn(
                 f"Se usa la muestra pequeña de Fashion-MNIST incluida en course_lib ({len(images)} "
-                f"imágenes): no hay copia local. {reason}",
+                f"imágenes): no hay copia local en {folder / name}. {reason}",
                 stacklevel=3,
             )
         return images, labels, _describe(name, split, len(images), "muestra incluida en course_lib")
-    place = _idx.SYSTEM.get(name, "el sistema") if source == "system" else folder
+    place = _idx.SYSTEM.get(name, "el sistema") if source == "system" else folder / name
     raise DataError(
         f"No hay copia de {TITLES[name]} en {place} (source={source!r}). "
         f'Con source="auto" se busca en todas partes y se descarga.'

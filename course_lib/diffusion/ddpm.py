@@ -11,7 +11,8 @@ from course_lib.diffusion.schedules import Schedule, double, expand
 from course_lib.errors import in_range, positive_int, same_shape
 
 BETA_CAP = 0.999  # Nichol y Dhariwal (2021), sec. 3.2
-NODE = 1e-4  # redondeo de t·T (el de float32) que aún se lee como «en el nodo»
+NODE = 1e-4  # redondeo de t·T que aún se lee como «en el nodo»
+FLOAT32 = 2.0**-24  # el de un t en float32
 
 
 class DDPM(Schedule):
@@ -31,8 +32,7 @@ class DDPM(Schedule):
         if wrong.any():
             k = int(wrong.nonzero()[0, 0])
             raise ValueError(
-                f"cada β debe estar en (0, 1) y β_{k + 1} = {betas[k]:g}. Si la tabla es lineal, "
-                "hacen falta más pasos (T) o una β final menor."
+                f"cada β debe estar en (0, 1) y β_{k + 1} = {betas[k]:g}. {remedy(betas[k])}"
             )
         self.name = name or f"DDPM(T={len(betas)})"
         self.betas = betas
@@ -50,13 +50,13 @@ class DDPM(Schedule):
         de T; con T < 21 la última pasa de 1 y hay `ValueError`.
         """
         positive_int("T", T)
-        beta_1 = 0.1 / T if beta_1 is None else beta_1
-        beta_T = 20 / T if beta_T is None else beta_T
-        if beta_T >= 1:
+        if beta_T is None and T < 21:
             raise ValueError(
-                f"la tabla lineal con T={T} pasos necesita β_T = {beta_T:g} ≥ 1: es demasiado "
+                f"la tabla lineal con T={T} pasos necesita β_T = {20 / T:g} ≥ 1: es demasiado "
                 "corta. Conviene T ≥ 21, o DDPM.cosine(T), o dar beta_T explícita."
             )
+        beta_1 = 0.1 / T if beta_1 is None else beta_1
+        beta_T = 20 / T if beta_T is None else beta_T
         in_range("beta_1", beta_1, 0, 1, open_low=True, open_high=True)
         in_range("beta_T", beta_T, 0, 1, open_low=True, open_high=True)
         return cls(torch.from_numpy(np.linspace(beta_1, beta_T, T)), f"DDPM.linear(T={T})")
@@ -90,7 +90,8 @@ class DDPM(Schedule):
 
     @classmethod
     def _from_alphas_bar(cls, alphas_bar: np.ndarray, name: str):
-        betas = 1 - alphas_bar[1:] / alphas_bar[:-1]
+        with np.errstate(invalid="ignore"):  # 0/0 da una β que no es un número: la dice __init__
+            betas = 1 - alphas_bar[1:] / alphas_bar[:-1]
         return cls(torch.from_numpy(np.minimum(betas, BETA_CAP)), name)
 
     # --- la ley en tiempo continuo ---------------------------------------------------------
@@ -104,7 +105,8 @@ class DDPM(Schedule):
         t = double(t)
         table = self.integral.to(t.device)
         position = t * self.T
-        left = torch.ceil(position.detach() - NODE).long() - 1  # en un nodo, el tramo anterior
+        rounding = max(NODE, FLOAT32 * self.T)
+        left = torch.ceil(position.detach() - rounding).long() - 1  # en un nodo, el tramo anterior
         left = left.clamp(0, self.T - 1)
         return table[left] + (table[left + 1] - table[left]) * (position - left)
 
@@ -135,6 +137,9 @@ class DDPM(Schedule):
     def snap(self, u: Tensor) -> Tensor:
         """Lleva `u` de [0, 1) a un nodo k/T con k en 1..T."""
         return (torch.floor(u * self.T) + 1).clamp(max=self.T) / self.T
+
+    def unsnap(self, t: Tensor) -> Tensor:
+        return t - 1 / (2 * self.T)
 
     # --- la cadena de vuelta ---------------------------------------------------------------
 
@@ -169,3 +174,13 @@ class DDPM(Schedule):
 
     def __repr__(self) -> str:
         return self.name
+
+
+def remedy(beta: Tensor) -> str:
+    """Qué conviene hacer con una β que no está en (0, 1)."""
+    if beta == 0 or beta.isnan():
+        return (
+            "Si la tabla es sigmoide, ahí es tan plana que β no cabe en float64: conviene subir "
+            "tau, o acercar a 0 start y end."
+        )
+    return "Si la tabla es lineal, hacen falta más pasos (T) o una β final menor."

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.diffusion.predictions import KINDS, Prediction, check_terminal_snr
-from course_lib.diffusion.schedules import Schedule, times_for
+from course_lib.diffusion.schedules import Schedule, can_look, not_integer, times_for
 from course_lib.errors import choose
 
 
@@ -30,9 +30,9 @@ class Denoiser(nn.Module):
         self.learned_variance = learned_variance
 
     def forward(self, x_t: Tensor, t: float | Tensor, **cond) -> Prediction:
-        times = times_for(t, x_t)
-        if times.ndim == 0:
-            check_terminal_snr(self.kind, self.schedule, times.item())
+        times = times_for(t, not_integer("x_t", x_t))
+        if can_look(times) and len(x_t):
+            check_terminal_snr(self.kind, self.schedule, times.max().item())
         net_time = torch.float64 if x_t.dtype == torch.float64 else torch.float32
         output = self.net(x_t, times.expand(len(x_t)).to(x_t.device, net_time), **cond)
         output, var_mix = self._split(output, x_t)

@@ -57,16 +57,16 @@ class Classifier(_Wrapper):
             raise ValueError("la guía con clasificador necesita las clases: falta y (B,).")
         y = check_labels(y, x_t)
         prediction = self.denoiser(x_t, t, **cond)
-        with torch.enable_grad():
-            x = x_t.detach().requires_grad_()
-            times = prediction.t.expand(len(x)).to(x)
+        with torch.inference_mode(False), torch.enable_grad():  # también dentro de inference_mode
+            x = x_t.detach().clone().requires_grad_()
+            times = prediction.t.clone().expand(len(x)).to(x)
             log_prob = self.classifier(x, times).log_softmax(1)
             if (y < 0).any() or (y >= log_prob.shape[1]).any():
                 raise ValueError(
                     f"y debe estar entre 0 y {log_prob.shape[1] - 1}, las clases del clasificador; "
                     f"se recibió {y.tolist()}."
                 )
-            log_prob = log_prob[torch.arange(len(x)), y].sum()
+            log_prob = log_prob[torch.arange(len(x)), y.clone()].sum()
             gradient = torch.autograd.grad(log_prob, x)[0]
         sigma = self.schedule.at(prediction.t, like=x_t)[1]
         return prediction.with_eps(prediction.eps - self.scale * sigma * gradient)

@@ -4,6 +4,7 @@ Los pesos se escriben una sola vez, sobre $\|x_0-\hat x_0\|^2$; los demás se de
 x_t fijo, $α\,Δx_0 + σ\,Δε = 0$.
 """
 
+import inspect
 import warnings
 from collections.abc import Callable
 
@@ -118,24 +119,50 @@ class Objective:
     """
 
     def __init__(self, loss=simple, times=None, label_drop=0.0, null_class=None, **options):
-        self.loss, self.times, self.options = loss, times or Uniform(), options
+        self.loss, self.times = loss, times or Uniform()
+        self.options = check_options(loss, options)
         self.label_drop = in_range("label_drop", label_drop, 0, 1)
         self.null_class = null_class
         if label_drop > 0 and null_class is None:
             raise ValueError("label_drop > 0 necesita null_class (el num_classes de la red).")
 
+    def _check_labels(self, denoiser, y: Tensor | None) -> None:
+        if self.label_drop == 0:
+            return
+        if y is None:
+            raise ValueError(f"label_drop={self.label_drop} necesita clases: el lote es (x0, y).")
+        classes = getattr(getattr(denoiser, "net", None), "num_classes", self.null_class)
+        if classes != self.null_class:
+            raise ValueError(
+                f"null_class={self.null_class} no es la clase nula de esta red, que tiene "
+                f"num_classes={classes}: conviene null_class={classes}."
+            )
+
     def __call__(self, denoiser, batch, generator=None) -> Tensor:
         x0, y = batch if isinstance(batch, (tuple, list)) else (batch, None)
         check_images(x0)
+        self._check_labels(denoiser, y)
         t, importance = self.times(denoiser.schedule, len(x0), generator)
         eps = standard_normal(x0, generator)
         cond = {}
         if y is not None:
             dropped = torch.rand(len(y), generator=generator) < self.label_drop
             cond["y"] = torch.where(dropped.to(y.device), self.null_class or 0, y)
-        losses = self.loss(denoiser, x0, t.to(x0.device), eps, **self.options, **cond)
-        self.times.update(t, losses)
+        losses = self.loss(denoiser, x0, t, eps, **self.options, **cond)  # t, siempre en la CPU
+        self.times.update(denoiser.schedule, t, losses)
         return (importance.to(losses) * losses).mean()
+
+
+def check_options(loss: Callable, options: dict) -> dict:
+    """Devuelve `options` si `loss` las nombra entre sus parámetros; si no, `ValueError`."""
+    parameters = list(inspect.signature(loss).parameters.values())[4:]
+    valid = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    for option in options:
+        if option not in valid:
+            name = getattr(loss, "__name__", repr(loss))
+            listed = ", ".join(valid) or "ninguna"
+            raise ValueError(f"la pérdida {name} no tiene la opción {option!r}; tiene: {listed}.")
+    return options
 
 
 def check_images(x0: Tensor) -> None:

@@ -8,17 +8,19 @@ class SeededNoise:
     """Un generador por ejemplo, todos nacidos de una semilla entera.
 
     El ejemplo i recibe siempre los mismos números, sea cual sea el lote en que viaje; se sortean
-    en la CPU y en float32, así que la imagen es la misma en cualquier dispositivo.
+    en la CPU y en float32, así que la imagen es la misma en cualquier dispositivo. Dos `stream`
+    distintos dan números independientes con la misma semilla.
     """
 
-    def __init__(self, seed: int):
-        self.seed = seed
+    def __init__(self, seed: int, stream: int = 0):
+        # de la semilla, la CPU solo mira 32 bits: el salto del stream debe caber en ellos
+        self.first = seed * 1_000_003 + stream * 500_000
         self.generators: list[torch.Generator] = []
 
     def __call__(self, like: Tensor) -> Tensor:
         for index in range(len(self.generators), len(like)):
             generator = torch.Generator()
-            self.generators.append(generator.manual_seed(self.seed * 1_000_003 + index))
+            self.generators.append(generator.manual_seed(self.first + index))
         rows = [torch.randn(like.shape[1:], generator=g) for g in self.generators[: len(like)]]
         return torch.stack(rows).to(like)
 
@@ -41,20 +43,27 @@ class BatchNoise:
         return noise.to(like)
 
 
-def noise_source(generator: torch.Generator | int | None) -> SeededNoise | BatchNoise:
-    """Convierte una semilla entera, un `torch.Generator` o `None` en una fuente `rng(like)`."""
+def noise_source(
+    generator: torch.Generator | int | None, stream: int = 0
+) -> SeededNoise | BatchNoise:
+    """Convierte una semilla entera, un `torch.Generator` o `None` en una fuente `rng(like)`.
+
+    `stream` separa los usos de una misma semilla entera (ver `SeededNoise`).
+    """
     if isinstance(generator, (SeededNoise, BatchNoise)):
         return generator
     if generator is None or isinstance(generator, torch.Generator):
         return BatchNoise(generator)
     if isinstance(generator, int) and not isinstance(generator, bool):
-        return SeededNoise(generator)
+        return SeededNoise(generator, stream)
     raise TypeError(
         "generator debe ser None, un entero (semilla por ejemplo) o un torch.Generator; "
         f"se recibió {type(generator).__name__}."
     )
 
 
-def standard_normal(like: Tensor, generator: torch.Generator | int | None) -> Tensor:
+def standard_normal(
+    like: Tensor, generator: torch.Generator | int | None, stream: int = 0
+) -> Tensor:
     """Muestras de N(0, I) con la forma, el tipo y el dispositivo de `like`."""
-    return noise_source(generator)(like)
+    return noise_source(generator, stream)(like)

@@ -14,6 +14,7 @@ from torch import Tensor
 from course_lib.diffusion.schedules import Schedule, expand, times_for
 from course_lib.errors import choose, in_range, positive_int
 
+VARIANCES = ("small", "large", "learned")
 UNSTABLE = 10.0  # con h|f| mayor, un paso explícito multiplica el estado por 9 o más
 _NO_SDE = (
     "la SDE de {schedule!r} es singular, o casi, en t={t:g}: su deriva es f={f:.3g} y el paso "
@@ -59,7 +60,7 @@ def ancestral(variance: str = "small"):
     $\exp(v\logβ + (1-v)\log\tildeβ)$. Sin ruido en el último paso. Fuentes: Ho et al. (2020),
     ecs. 6–7; Nichol y Dhariwal (2021), ec. 15.
     """
-    choose("variance", variance, ("small", "large", "learned"))
+    choose("variance", variance, VARIANCES)
 
     def step(denoiser, x_t, t, s, rng, **cond):
         prediction = denoiser(x_t, t, **cond)
@@ -74,6 +75,7 @@ def ancestral(variance: str = "small"):
 
 def reverse_std(variance: str, beta: Tensor, beta_tilde: Tensor, var_mix: Tensor | None) -> Tensor:
     """La desviación del paso hacia atrás según la regla `variance` de `ancestral`."""
+    choose("variance", variance, VARIANCES)
     if variance == "small":
         return beta_tilde.sqrt()
     if variance == "large":
@@ -158,6 +160,8 @@ def dpmpp_2m():
     $x_s = \frac{σ_s}{σ_t}x_t - α_s(e^{-h}-1)D$, $h = λ_s - λ_t$,
     $D = (1+\frac{1}{2r})\hat x_0 - \frac{1}{2r}\hat x_0^{ant}$, $r = h_{ant}/h$; el primer paso y
     el que llega a σ = 0 usan $D = \hat x_0$. Fuente: Lu et al. (2022b), alg. 2.
+
+    El paso recuerda su última salida, `step.output`: si x_t es otro tensor, empieza de nuevo.
     """
     previous = {}
 
@@ -167,12 +171,14 @@ def dpmpp_2m():
         sigma_t = denoiser.schedule.at(t, x_t)[1]
         h = ((denoiser.schedule.log_snr(s) - denoiser.schedule.log_snr(t)) / 2).item()
         estimate = x0
-        if previous.get("s") == float(t) and sigma_s > 0:
+        if step.output is x_t and previous["s"] == float(t) and sigma_s > 0:
             inverse_2r = h / (2 * previous["h"])
             estimate = (1 + inverse_2r) * x0 - inverse_2r * previous["x0"]
         previous.update(x0=x0, h=h, s=float(s))
-        return sigma_s / sigma_t * x_t - alpha_s * math.expm1(-h) * estimate
+        step.output = sigma_s / sigma_t * x_t - alpha_s * math.expm1(-h) * estimate
+        return step.output
 
+    step.output = None
     return step
 
 
@@ -194,6 +200,7 @@ def predictor_corrector(predictor: str = "euler_maruyama", snr: float = 0.16, co
         delta = 2 * (snr * sigma_s) ** 2
         for _ in range(corrections):
             x_s = x_s + delta * denoiser(x_s, s, **cond).score + (2 * delta).sqrt() * rng(x_s)
+        predict.output = x_s  # para dpmpp_2m, lo corregido es la continuación de su salida
         return x_s
 
     return step

@@ -35,13 +35,23 @@ def sample(
     σ(0) = 0 y en el menor ruido si no; `schedule.end` lo dice.
     """
     floating("x_T", x_T)
+    if not hasattr(denoiser, "schedule"):
+        raise TypeError(
+            f"denoiser debe ser un Denoiser o una guía; se recibió {type(denoiser).__name__}, que "
+            "no tiene schedule. Una red suelta se viste con Denoiser(net, schedule, kind)."
+        )
     step = make_step(method, options)
-    if spacing is None:
-        spacing = "lambda" if method == "dpmpp_2m" else "t"
     if isinstance(steps, Integral):
+        if spacing is None:
+            spacing = "lambda" if method == "dpmpp_2m" else "t"
         grid = denoiser.schedule.grid(positive_int("steps", steps), spacing)
-    else:
+    elif spacing is None:
         grid = check_grid(steps)
+    else:
+        raise ValueError(
+            f"spacing={spacing!r} sobra cuando steps es una rejilla, que ya trae su espaciado: "
+            "conviene pedirlo al hacerla, schedule.grid(n, spacing)."
+        )
     cond = {} if y is None else {"y": check_labels(y, x_T)}
     rng = noise_source(generator)
     watched = _Watched(denoiser)

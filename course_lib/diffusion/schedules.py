@@ -4,6 +4,7 @@ La ley de toda la biblioteca es $x_t = α(t)\,x_0 + σ(t)\,ε$, con $t$ de 0 (da
 """
 
 from abc import ABC, abstractmethod
+from numbers import Real
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from course_lib.errors import choose, in_range, positive_int, same_shape
 
 T_EPS = 1e-3  # último instante con ruido en las rejillas que miden en λ
 T_TINY = 1e-12  # sustituye a t = 0 donde solo existe el límite por la derecha
+T_ROUNDING = 1e-6  # lo que un t = 1 calculado en float32 puede pasarse de 1
 
 
 def double(t: float | Tensor) -> Tensor:
@@ -84,9 +86,12 @@ class Schedule(ABC):
     def prior_sample(
         self, shape, generator=None, device=None, dtype=torch.float32, t: float = 1.0
     ) -> Tensor:
-        r"""Muestras de $N(0, σ_t^2 I)$, la ley de partida en el instante `t` (1 si no se dice)."""
+        r"""Muestras de $N(0, σ_t^2 I)$, la ley de partida en el instante `t` (1 si no se dice).
+
+        Una semilla entera da aquí un azar distinto del que da en `sample`: se puede repetir.
+        """
         like = torch.empty(tuple(shape), device=device, dtype=dtype)
-        return self.at(t, like=like)[1] * standard_normal(like, generator)
+        return self.at(t, like=like)[1] * standard_normal(like, generator, stream=1)
 
     def prior_log_prob(self, x: Tensor) -> Tensor:
         r"""$\log N(x; 0, σ_1^2 I)$ por ejemplo, en nats; `x` de forma (B, …) → (B,)."""
@@ -128,6 +133,10 @@ class Schedule(ABC):
         """Lleva `u` de [0, 1) a un instante de entrenamiento: aquí, al intervalo [T_EPS, 1)."""
         return T_EPS + (1 - T_EPS) * u
 
+    def unsnap(self, t: Tensor) -> Tensor:
+        """Deshace `snap`: el u del que sale el instante `t` (en una tabla, el centro de los suyos)."""
+        return (t - T_EPS) / (1 - T_EPS)
+
     def inverse_log_snr(self, log_snr: Tensor) -> Tensor:
         """El instante t en que el logaritmo de la SNR (que decrece) vale `log_snr`: bisección."""
         log_snr = double(log_snr)
@@ -139,13 +148,29 @@ class Schedule(ABC):
         return (low + high) / 2
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value:g}" for name, value in vars(self).items())
+        arguments = ", ".join(
+            f"{name}={value:g}" if isinstance(value, Real) else f"{name}={value!r}"
+            for name, value in vars(self).items()
+        )
         return f"{type(self).__name__}({arguments})"
 
 
+def can_look(t: Tensor) -> bool:
+    """Si mirar los valores de `t` no obliga a esperar a la GPU ni parte el grafo al compilar."""
+    return not torch.compiler.is_compiling() and t.device.type == "cpu"
+
+
 def times_for(t: float | Tensor, like: Tensor) -> Tensor:
-    """Los instantes `t` en float64: un escalar o uno por ejemplo de `like`; si no, `ValueError`."""
+    """Los instantes `t` en float64: un escalar o uno por ejemplo de `like`, todos en [0, 1].
+
+    Si no, `ValueError` (los valores solo se miran cuando `t` está en la CPU).
+    """
     t = double(t)
+    if can_look(t) and not ((t >= 0) & (t <= 1 + T_ROUNDING)).all():  # un NaN tampoco vale
+        raise ValueError(
+            f"t debe estar en [0, 1] y se recibieron valores entre {t.min():g} y {t.max():g}. "
+            "El paso k de una tabla de T pasos es t = k/T."
+        )
     if t.ndim == 0 or (t.ndim == 1 and t.shape[0] == like.shape[0]):
         return t
     raise ValueError(
@@ -156,13 +181,19 @@ def times_for(t: float | Tensor, like: Tensor) -> Tensor:
 
 def expand(values: Tensor, like: Tensor) -> Tensor:
     """Pone `values`, escalar o de forma (B,), con el tipo de `like` y unos al final de su forma."""
-    if not like.is_floating_point():  # en uint8, α y σ se redondearían a 0 sin avisar
-        raise TypeError(
-            f"se esperaba un tensor de coma flotante y llegó {like.dtype}. Las imágenes uint8 se "
-            "llevan a [-1, 1] con course_lib.data.images.to_model(...)."
-        )
+    not_integer("x", like)  # en uint8, α y σ se redondearían a 0 sin avisar
     values = values.to(device=like.device, dtype=like.dtype)
     return values.reshape(values.shape + (1,) * (like.ndim - 1)) if values.ndim else values
+
+
+def not_integer(argument: str, x: Tensor) -> Tensor:
+    """Devuelve `x` si es de coma flotante; si no, `TypeError` que dice cómo convertirlo."""
+    if x.is_floating_point():
+        return x
+    raise TypeError(
+        f"{argument} debe ser de coma flotante; se recibió {x.dtype}. Las imágenes uint8 se "
+        "llevan a [-1, 1] con course_lib.data.images.to_model(...)."
+    )
 
 
 def spaced_log_snr(start: Tensor, stop: Tensor, count: int, spacing: str) -> Tensor:

@@ -25,7 +25,7 @@ class Uniform:
             u = torch.rand(n, generator=generator, dtype=torch.float64)
         return schedule.snap(u), torch.ones(n)
 
-    def update(self, t: Tensor, losses: Tensor) -> None:
+    def update(self, schedule: Schedule, t: Tensor, losses: Tensor) -> None:
         """Nada que aprender de las pérdidas."""
 
 
@@ -62,10 +62,10 @@ class LossAware:
         inside = torch.rand(n, generator=generator, dtype=torch.float64)
         return schedule.snap((chosen + inside) / self.bins), (1 / (self.bins * p[chosen])).float()
 
-    def update(self, t: Tensor, losses: Tensor) -> None:
-        """Anota las pérdidas (B,) vistas en los instantes `t` (B,)."""
-        # un t = k/T redondeado a float32 no debe pasar al tramo siguiente
-        chosen = (t.detach().cpu() * self.bins - 1e-3).long().clamp(0, self.bins - 1)
+    def update(self, schedule: Schedule, t: Tensor, losses: Tensor) -> None:
+        """Anota las pérdidas (B,) vistas en los instantes `t` (B,), que sorteó este `schedule`."""
+        u = schedule.unsnap(t.detach().cpu().double())
+        chosen = (u * self.bins).long().clamp(0, self.bins - 1)
         for k, loss in zip(chosen.tolist(), losses.detach().double().tolist(), strict=True):
             self.losses[k, self.counts[k] % self.history] = loss
             self.counts[k] += 1
@@ -75,5 +75,13 @@ class LossAware:
         return {"losses": self.losses, "counts": self.counts}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Recupera lo guardado."""
+        """Recupera lo guardado; `ValueError`, sin cambiar nada, si es de otros bins o history."""
+        for name, own in self.state_dict().items():
+            if name not in state or state[name].shape != own.shape:
+                found = tuple(state[name].shape) if name in state else "nada"
+                raise ValueError(
+                    f"lo guardado no es de un LossAware(bins={self.bins}, history={self.history}): "
+                    f"{name} debe tener forma {tuple(own.shape)} y hay {found}. Conviene crearlo "
+                    "con los mismos bins y history con que se guardó."
+                )
         self.losses, self.counts = state["losses"].clone(), state["counts"].clone()

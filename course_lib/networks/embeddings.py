@@ -11,21 +11,38 @@ from course_lib.errors import positive_int
 class TimeEmbedding(nn.Module):
     r"""$t ∈ [0,1] ↦ (\cos(1000\,t\,ω_i), \sin(1000\,t\,ω_i))$, $ω_i = 10^{-4i/d}$, $i = 0..d-1$.
 
-    (B,) → (B, 2d), en float32 aunque el resto de la red vaya en bf16. El factor 1000 es el T de
-    Ho et al. (2020); las frecuencias, las de Vaswani et al. (2017), sec. 3.5.
+    (B,) → (B, 2d), con frecuencias en float32 aunque el resto de la red pase a bf16. El factor
+    1000 es el T de Ho et al. (2020); las frecuencias, las de Vaswani et al. (2017), sec. 3.5.
     """
 
     def __init__(self, dim: int):
         super().__init__()
         if dim % 2:
             raise ValueError(f"dim debe ser par; se recibió {dim}.")
-        half = dim // 2
-        frequencies = torch.exp(-math.log(1e4) * torch.arange(half, dtype=torch.float64) / half)
-        self.register_buffer("frequencies", 1000 * frequencies.float(), persistent=False)
+        self.half = dim // 2
+        self.register_buffer("frequencies", self._table(), persistent=False)
+
+    def _table(self) -> Tensor:
+        i = torch.arange(self.half, dtype=torch.float64)
+        return 1000 * torch.exp(-math.log(1e4) * i / self.half).float()
+
+    def _apply(self, fn, recurse=True):  # .to(...), .half(), .bfloat16(): que no las redondeen
+        super()._apply(fn, recurse)
+        self.frequencies = self._table().to(self.frequencies.device)
+        return self
 
     def forward(self, t: Tensor) -> Tensor:
         angles = t[:, None] * self.frequencies.to(t.dtype)
         return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+def check_times(t: Tensor, x: Tensor) -> None:
+    """`ValueError` si `t` no trae un instante por ejemplo de `x`."""
+    if t.shape != (len(x),):
+        raise ValueError(
+            f"t debe tener forma ({len(x)},), un instante por ejemplo; se recibió "
+            f"{tuple(t.shape)}. Un t común se repite con t.expand({len(x)})."
+        )
 
 
 class LabelEmbedding(nn.Embedding):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import positive_int
-from course_lib.networks.embeddings import LabelEmbedding, TimeEmbedding
+from course_lib.networks.embeddings import LabelEmbedding, TimeEmbedding, check_times
 
 
 class MLP(nn.Module):
@@ -28,6 +28,7 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(hidden, dim))
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
+        check_times(t, x)
         code = self.time(t).to(x.dtype)
         if self.label is not None:
             code = code + self.label(y, len(x))

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.errors import in_range, positive_int
-from course_lib.networks.embeddings import LabelEmbedding, TimeEmbedding
+from course_lib.networks.embeddings import LabelEmbedding, TimeEmbedding, check_times
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -74,7 +74,8 @@ class UNet(nn.Module):
     r"""Red f(x, t, y) para imágenes cuadradas: (B, C, H, H), (B,), (B,) → (B, C, H, H).
 
     `size`: lado, divisible por 2^(niveles − 1). `multipliers`: canales de cada nivel, en unidades
-    de `base`. `blocks`: bloques por nivel. `attention`: lados en que hay autoatención.
+    de `base`. `blocks`: bloques por nivel. `attention`: lados en que hay autoatención; si hay
+    alguno, la hay también en el medio, entre la bajada y la subida.
     `num_classes`: número de clases; `y=None` o y = `num_classes` es la clase nula.
     `learned_variance`: dobla los canales de salida. Fuentes: Ronneberger et al. (2015); Ho et al.
     (2020), ap. B; la modulación de escala y sesgo, Dhariwal y Nichol (2021), sec. 3.1.
@@ -141,7 +142,7 @@ class UNet(nn.Module):
         nn.init.zeros_(self.head[-1].weight), nn.init.zeros_(self.head[-1].bias)
 
     def forward(self, x: Tensor, t: Tensor, y: Tensor | None = None) -> Tensor:
-        self._check(x, y)
+        self._check(x, t, y)
         code = F.silu(self._code(t, y, x.dtype))
         x = self.stem(x)
         skips = [x]
@@ -167,12 +168,18 @@ class UNet(nn.Module):
             code = layer(code)
         return code if self.label is None else code + self.label(y, len(t))
 
-    def _check(self, x: Tensor, y: Tensor | None) -> None:
+    def _check(self, x: Tensor, t: Tensor, y: Tensor | None) -> None:
         expected = (self.channels, self.size, self.size)
         if x.shape[1:] != expected:
             raise ValueError(
                 f"la U-Net espera imágenes (B, {self.channels}, {self.size}, {self.size}); "
                 f"se recibió {tuple(x.shape)}."
+            )
+        check_times(t, x)
+        weights = self.stem.weight.dtype
+        if (x.dtype == torch.float64) != (weights == torch.float64):  # autocast no lo arregla
+            raise TypeError(
+                f"la red está en {weights} y x en {x.dtype}: conviene x.float(), o net.double()."
             )
         if y is not None and self.label is None:
             raise ValueError("esta U-Net no tiene clases (num_classes=None) y se recibió y.")

@@ -42,8 +42,11 @@ function build(family, T, parameters, rescale) {
   const betas = family.betas(T, parameters, rescale);
   const wrong = betas.findIndex((beta) => !(beta > 0 && beta < 1));
   if (wrong < 0) return { table: tabulate(betas) };
-  const hint = "Hacen falta más pasos o una β final menor.";
-  return { problem: `|β_${wrong + 1}| = ${fmt(betas[wrong])} no está entre 0 y 1. ${hint}` };
+  const value = Number.isNaN(betas[wrong]) ? "0/0" : fmt(betas[wrong]);
+  const hint = betas[wrong] > 0
+    ? "Hacen falta más pasos o una β final menor."
+    : "Ahí la curva es tan plana que |β_k| no cabe en un número: conviene subir |τ| o acercar a 0 el inicio y el fin.";
+  return { problem: `|β_${wrong + 1}| = ${value} no está entre 0 y 1. ${hint}` };
 }
 
 /** Puntos (k, valor) de una columna; a lo sumo unos 400, que es lo que la pantalla distingue. */

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -79,7 +80,7 @@ def record(
         state = x
 
     end = sample(denoiser, x_T, steps, method, generator=generator, callback=keep, y=y, **options)
-    last_t = 0.0 if isinstance(steps, int) else steps[-1].item()
+    last_t = 0.0 if isinstance(steps, Integral) else steps[-1].item()
     kept.append((len(kept), last_t, on_screen(denoiser.schedule, end, last_t), clip(end)))
     total = len(kept) - 1
     kept = [kept[i] for i in spread(total, min(frames, total + 1))]

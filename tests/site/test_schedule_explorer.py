@@ -86,9 +86,23 @@ def test_avisa_cuando_la_cadena_no_llega_al_ruido_o_no_existe(open_widgets):  # 
     slider(page, "T, número").fill("10")
     assert "no está entre 0 y 1" in note.inner_text()
     assert readings(page)["βk"] == "—"
+    assert "Hacen falta más pasos" in note.inner_text()
     slider(page, "T, número").fill("1000")
     radio(page, "coseno").check()
     assert "la SNR final es casi cero" in note.inner_text()
+
+
+def test_el_remedio_de_una_tabla_sigmoide_imposible_la_arregla(open_widgets):  # noqa: F811
+    page = open_widgets(ScheduleExplorer(schedule="sigmoide"))
+    note = page.locator(".cw-note")
+    for place, value in (("inicio", "-6"), ("fin", "6")):
+        page.get_by_role("button", name="Valores de los artículos").click()
+        slider(page, place).fill(value)
+        slider(page, "τ, temperatura").fill("0.1")
+        assert "no está entre 0 y 1" in note.inner_text()
+        assert "subir τ" in note.inner_text() and "más pasos" not in note.inner_text()
+        slider(page, "τ, temperatura").fill("1")
+        assert "no está entre 0 y 1" not in note.inner_text()
 
 
 def test_senalar_un_grafico_mueve_el_cursor(open_widgets):  # noqa: F811
