@@ -230,3 +230,9 @@ def test_los_errores_dicen_el_argumento_y_lo_recibido(build, words):
 def test_k_ha_de_ser_entera():
     with pytest.raises(TypeError, match="k debe ser un entero"):
         fit_em(X, 2.0)
+
+
+def test_valores_cuyas_distancias_se_desbordan_se_explican():
+    x = torch.tensor([[0.0], [1.0], [1e160]], dtype=torch.float64)
+    with pytest.raises(ValueError, match="distancias al cuadrado se desbordan"):
+        fit_em(x, 2, generator=torch.Generator().manual_seed(0))

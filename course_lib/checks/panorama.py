@@ -24,7 +24,7 @@ def softmax_cross_entropy(f) -> Result:
 
 
 def backprop_hidden(f) -> Result:
-    """`f(x, y, W1, b1, W2, b2)` → gradientes de la entropía cruzada media respecto a W1 y b1."""
+    """`f(x, y, W1, b1, W2, b2)` → gradientes de la entropía cruzada media respecto de W1 y b1."""
     return check(panorama_networks.BACKPROP_HIDDEN, f)
 
 

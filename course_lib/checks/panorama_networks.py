@@ -21,6 +21,10 @@ def softmax_cross_entropy_cases():
         Case("B = 5, K = 3", (2 * normal(5, 3, seed=1), torch.tensor([0, 2, 1, 2, 0]))),
         Case("B = K = 4", (normal(4, 4, seed=2), torch.tensor([3, 1, 0, 2]))),
         Case("logits de ±1000", (far + 4 * normal(3, 6, seed=3), torch.tensor([5, 0, 4]))),
+        Case(
+            "±1000 en la misma fila",
+            (1000 * normal(4, 3, seed=5).sign(), torch.tensor([2, 0, 1, 2])),
+        ),
         Case("un solo dato, K = 10", (normal(1, 10, seed=4), torch.tensor([7]))),
     ]
 
@@ -47,6 +51,12 @@ SOFTMAX_CROSS_ENTROPY = Exercise(
             "con logits de ±1000 la exponencial desborda y salen NaN o infinitos: antes se resta "
             "el máximo de cada fila, o se usa logsumexp.",
             naive,
+        ),
+        Slip(
+            "softmax_y_log",
+            "softmax y después log: una probabilidad menor que 1e-324 se redondea a cero y sale "
+            "infinito. Las dos se hacen juntas: log_softmax, o logsumexp menos el logit.",
+            lambda a, y: -pick(a.softmax(1), y).log(),
         ),
         Slip(
             "doble_softmax",

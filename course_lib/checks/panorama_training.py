@@ -31,7 +31,7 @@ def adam_step_cases():
         [
             ("primer paso", (3, 2), 1, 0.1, 1.0),
             ("paso 7", (4,), 7, 0.05, 1.0),
-            ("gradientes diminutos", (2, 5), 3, 0.1, 1e-5),
+            ("gradientes diminutos", (2, 5), 3, 0.1, 1e-8),
             ("paso 2000", (3, 4), 2000, 0.01, 10.0),
         ],
         start=140,
@@ -105,13 +105,18 @@ ADAM_STEP = Exercise(
         ),
         Slip(
             "sin_raiz",
-            "se divide entre v̂ y va entre su raíz: la dirección se mide en desviaciones.",
+            "se divide entre v̂ y va entre su raíz, √v̂: así el cociente no tiene unidades.",
             wrong(move=lambda m, v, g: m / (v + EPS)),
         ),
         Slip(
             "eps_dentro",
             "parece √(v̂ + ε): aquí ε se suma fuera de la raíz, √v̂ + ε.",
             wrong(move=lambda m, v, g: m / (v + EPS).sqrt()),
+        ),
+        Slip(
+            "sin_eps",
+            "falta ε en el denominador: con gradientes diminutos se nota.",
+            wrong(move=lambda m, v, g: m / v.sqrt()),
         ),
         Slip(
             "gradiente_suelto",

@@ -150,6 +150,11 @@ def _kmeans_plus_plus(x: Tensor, k: int, generator) -> tuple[Tensor, Tensor]:
                 f"k={k} es mayor que los {len(centers)} puntos distintos que hay en x: "
                 "hace falta una k menor."
             )
+        if centers and not nearest.isfinite().all():
+            raise ValueError(
+                "x tiene valores tan grandes que sus distancias al cuadrado se desbordan: conviene "
+                "dividirlo entre su desviación."
+            )
         odds = nearest / nearest.max() if centers else torch.ones_like(nearest)
         draws = trials if centers else 1  # el primero, al azar entre todos
         picks = torch.multinomial(odds.to(device), draws, replacement=True, generator=generator)

@@ -92,7 +92,7 @@ def check_seed(seed: int) -> int:
 
 
 def check_points(x) -> Tensor:
-    """Los puntos como tensor (N, 2) en float64, si hay de 6 a 2000 y no están en una recta."""
+    """Los puntos como tensor (N, 2) en float64, si hay de 6 a 2000 y varían en las dos coordenadas."""
     x = real_samples("x", x)
     if x.ndim != 2 or x.shape[1] != 2:
         raise ValueError(f"x debe tener forma (N, 2) y tiene forma {tuple(x.shape)}.")
