@@ -138,7 +138,8 @@ def preparar_jupyter() -> None:
     nucleo = {"argv": orden, "display_name": "Python 3", "language": "python"}
     (destino / "kernel.json").write_text(json.dumps(nucleo))
     os.environ["JUPYTER_PATH"] = str(destino.parent.parent)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # sin esperas activas si hay más procesos
+    # Los hilos esperan girando muy poco: sin eso se estorban si hay más procesos que núcleos.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     os.environ.pop("MPLBACKEND", None)  # con otro motor gráfico no habría figuras
 
 
