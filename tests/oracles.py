@@ -10,7 +10,7 @@ import math
 import torch
 
 from course_lib.diffusion import DDPM, EDM, OU, VE, VP, Cosine, Flow, SubVP, sample
-from course_lib.diffusion.noise import BatchNoise
+from course_lib.noise import BatchNoise
 from course_lib.probability import Gaussian, GaussianMixture
 
 CONTINUOUS = {

@@ -21,9 +21,9 @@ from course_lib.diffusion import (
     sample,
 )
 from course_lib.diffusion.losses import simple, vlb
-from course_lib.diffusion.noise import noise_source
 from course_lib.diffusion.vlb import bits_per_dim
 from course_lib.networks import MLP
+from course_lib.noise import noise_source
 
 
 @pytest.mark.parametrize(

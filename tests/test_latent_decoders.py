@@ -13,9 +13,8 @@ from course_lib.latent import (
     BernoulliLikelihood,
     DiscreteLikelihood,
     GaussianLikelihood,
-    MLPDecoder,
-    MLPEncoder,
 )
+from course_lib.networks import MLPDecoder, MLPEncoder
 
 SHAPE = (3, 1, 4, 5)
 LEVELS = torch.linspace(-1, 1, 256, dtype=F64)

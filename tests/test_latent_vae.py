@@ -11,16 +11,13 @@ from course_lib.latent import (
     PPCA,
     VAE,
     BernoulliLikelihood,
-    ConvDecoder,
-    ConvEncoder,
     GaussianLikelihood,
-    MLPDecoder,
-    MLPEncoder,
     as_ppca,
     elbo_terms,
     linear_vae,
     objective,
 )
+from course_lib.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from course_lib.training import Trainer
 
 # --- el VAE lineal es la PPCA ---------------------------------------------------------------------

@@ -6,7 +6,7 @@ from oracles import DATA, MODES, SCHEDULES
 from torch import nn
 
 from course_lib.diffusion import DDPM, EDM, METHODS, VE, VP, Denoiser, sample
-from course_lib.diffusion.noise import noise_source
+from course_lib.noise import noise_source
 from course_lib.probability import Gaussian
 
 

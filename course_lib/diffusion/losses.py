@@ -11,12 +11,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.noise import standard_normal
 from course_lib.diffusion.predictions import Prediction
 from course_lib.diffusion.schedules import Schedule, double
 from course_lib.diffusion.times import Uniform
 from course_lib.diffusion.vlb import term
 from course_lib.errors import choose, floating, in_range
+from course_lib.noise import standard_normal
 
 MIN_SNR_GAMMA = 5.0  # Hang et al. (2023), sec. 3.4
 

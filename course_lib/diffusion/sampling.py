@@ -7,9 +7,9 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.noise import noise_source
 from course_lib.diffusion.samplers import METHODS
 from course_lib.errors import choose, floating, positive_int
+from course_lib.noise import noise_source
 
 
 @torch.no_grad()

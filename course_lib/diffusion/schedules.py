@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.noise import standard_normal
 from course_lib.errors import choose, in_range, positive_int, same_shape
+from course_lib.noise import standard_normal
 
 T_EPS = 1e-3  # último instante con ruido en las rejillas que miden en λ
 T_TINY = 1e-12  # sustituye a t = 0 donde solo existe el límite por la derecha

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.noise import noise_source
 from course_lib.diffusion.predictions import Prediction
 from course_lib.diffusion.samplers import bridge, reverse_std
 from course_lib.errors import floating, positive_int
-
-LEVELS = 256  # valores posibles de un píxel; en [-1, 1] distan 2/255
+from course_lib.noise import noise_source
+from course_lib.probability.discretized import LEVELS, discrete_log_prob
 
 
 @dataclass(frozen=True)
@@ -37,21 +36,6 @@ class VLB:
 def gaussian_kl(mean_q: Tensor, var_q: Tensor, mean_p: Tensor, var_p: Tensor) -> Tensor:
     r"""$\frac12\left(\log\frac{v_p}{v_q} + \frac{v_q + (m_q-m_p)^2}{v_p} - 1\right)$, en nats."""
     return (torch.log(var_p / var_q) + (var_q + (mean_q - mean_p) ** 2) / var_p - 1) / 2
-
-
-def discrete_log_prob(x0: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    r"""$\log P(x_0)$ de cada píxel si $N(μ, σ^2)$ se integra en su casilla de 1/255 a cada lado.
-
-    Las casillas de −1 y 1 llegan hasta el infinito. Fuente: Ho et al. (2020), ec. 13.
-    """
-    half = 1 / (LEVELS - 1)
-    low = torch.where(x0 < -1 + half, -math.inf, (x0 - half - mean) / std)
-    high = torch.where(x0 > 1 - half, math.inf, (x0 + half - mean) / std)
-    # Φ(b) − Φ(a) = Φ(−a) − Φ(−b): se resta en la cola izquierda, donde log Φ no pierde cifras.
-    flip = low > 0
-    low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
-    log_low, log_high = torch.special.log_ndtr(low), torch.special.log_ndtr(high)
-    return log_high + torch.log1p(-torch.exp(log_low - log_high).clamp(max=1 - 1e-12))
 
 
 def term(

@@ -13,7 +13,6 @@ from .elbo import (
     objective,
 )
 from .gradients import GradientSamples, pathwise, score_function
-from .networks import ConvDecoder, ConvEncoder, LinearEncoder, MLPDecoder, MLPEncoder
 from .ppca import PPCA, PPCAPosterior, PPCAResult
 from .vae import VAE, as_ppca, linear_vae
 
@@ -22,16 +21,11 @@ __all__ = [
     "PPCA",
     "VAE",
     "BernoulliLikelihood",
-    "ConvDecoder",
-    "ConvEncoder",
     "DiscreteLikelihood",
     "Evidence",
     "GaussianLikelihood",
     "GradientSamples",
     "Likelihood",
-    "LinearEncoder",
-    "MLPDecoder",
-    "MLPEncoder",
     "PPCAPosterior",
     "PPCAResult",
     "as_ppca",

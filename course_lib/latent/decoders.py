@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from course_lib.diffusion.noise import standard_normal
-from course_lib.diffusion.vlb import LEVELS, discrete_log_prob
 from course_lib.errors import choose, floating, in_range
+from course_lib.noise import standard_normal
+from course_lib.probability.discretized import LEVELS, discrete_log_prob
 
 __all__ = ["BernoulliLikelihood", "DiscreteLikelihood", "GaussianLikelihood", "Likelihood"]
 
@@ -140,7 +140,7 @@ class GaussianLikelihood(Likelihood):
 class DiscreteLikelihood(GaussianLikelihood):
     r"""Ley categórica de 256 valores en [−1, 1]: la gaussiana integrada en la casilla de cada píxel.
 
-    Es la de la cota de DDPM (`diffusion.vlb.discrete_log_prob`): las casillas extremas llegan hasta
+    Es la de la cota de DDPM (`probability.discretized.discrete_log_prob`): las casillas extremas llegan hasta
     el infinito, de modo que las probabilidades suman 1 y los nats (o bits/dim) son la longitud de
     un código. `std`, como en `GaussianLikelihood`. ValueError si x no está cuantizada.
     Ho et al. (2020), ec. 13.

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.noise import standard_normal
 from course_lib.errors import in_range, positive_int
+from course_lib.noise import standard_normal
 
 __all__ = [
     "ELBO",

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.noise import standard_normal
 from course_lib.errors import floating, positive_int, same_shape
+from course_lib.noise import standard_normal
 
 __all__ = ["GradientSamples", "pathwise", "score_function"]
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import floating, positive_int
+from course_lib.networks.vae import LinearEncoder
 
 from .decoders import GaussianLikelihood, Likelihood
 from .elbo import ELBO, elbo_terms, objective
-from .networks import LinearEncoder
 from .ppca import PPCA
 
 __all__ = ["VAE", "as_ppca", "linear_vae"]
