@@ -49,7 +49,7 @@ def frechet_gaussians(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tens
 
 
 def frechet_distance(feats_a: Tensor, feats_b: Tensor) -> float:
-    """Distancia de Fréchet (al cuadrado) entre dos conjuntos de rasgos (N, D) y (M, D).
+    """Distancia de Fréchet (al cuadrado) entre dos conjuntos de características (N, D) y (M, D).
 
     `frechet_gaussians` de las medias y covarianzas muestrales. Está sesgada hacia arriba: baja al
     crecer N, y por eso se lee junto a su suelo (`compare`). Heusel et al. (2017), ec. 6.
@@ -75,7 +75,7 @@ def _unbiased_mmd2(x: Tensor, y: Tensor, kernel: Callable) -> float:
 
 
 def kernel_distance(feats_a: Tensor, feats_b: Tensor) -> float:
-    r"""MMD² insesgada con núcleo $k(a,b)=(a^\top b/D+1)^3$ entre rasgos (N, D) y (M, D).
+    r"""MMD² insesgada con núcleo $k(a,b)=(a^\top b/D+1)^3$ entre características (N, D) y (M, D).
 
     Si las dos leyes son iguales su esperanza es 0, de modo que puede salir negativa.
     Bińkowski et al. (2018), sec. 4 (KID).

@@ -1,7 +1,7 @@
 """Distancias entre conjuntos de muestras, siempre junto a su suelo: el valor entre datos reales.
 
-Para imágenes se miden en los rasgos de un clasificador de Fashion-MNIST entrenado en el curso; no
-son comparables con el FID de Inception. Para conjuntos 2-D se miden en los propios puntos.
+Para imágenes se miden en las características de un clasificador de Fashion-MNIST entrenado en el
+curso; no son comparables con el FID de Inception. Para conjuntos 2-D, en los propios puntos.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from course_lib import coverage_metrics
+from course_lib.coverage_metrics import DensityCoverage, expected_coverage
 from course_lib.data.images import check_model_range, to_model
 from course_lib.distances import (
     frechet_distance,
@@ -26,8 +28,12 @@ from course_lib.errors import choose, positive_int
 __all__ = [
     "ClassAccuracy",
     "Comparison",
+    "DensityCoverage",
     "class_accuracy",
+    "class_shares",
     "compare",
+    "density_coverage",
+    "expected_coverage",
     "features",
     "floor",
     "frechet_distance",
@@ -53,7 +59,7 @@ def _batches(images: Tensor, classifier: nn.Module | None) -> tuple[nn.Module, I
 
 @torch.no_grad()
 def features(images: Tensor, classifier: nn.Module | None = None) -> Tensor:
-    """Rasgos (N, 128) float64, en CPU, de la penúltima capa del clasificador.
+    """Características (N, 128) float64, en CPU, de la penúltima capa del clasificador.
 
     `images`: (N, 1, 28, 28), float en [-1, 1] o uint8.
     """
@@ -89,6 +95,20 @@ def class_accuracy(
     return ClassAccuracy(right.mean().item(), per_class)
 
 
+@torch.no_grad()
+def class_shares(images: Tensor, classifier: nn.Module | None = None) -> Tensor:
+    """Fracción (10,) float64 de `images` (N, 1, 28, 28) que el clasificador asigna a cada clase.
+
+    Suma 1. Una clase que el generador ha perdido se queda cerca de 0; el suelo es el reparto de
+    imágenes reales, que el clasificador tampoco reconoce sin errores. ValueError si N = 0.
+    """
+    if len(images) == 0:
+        raise ValueError("images no tiene ninguna imagen: no hay reparto de clases que medir.")
+    classifier, parts = _batches(images, classifier)
+    logits = torch.cat([classifier(part).cpu() for part in parts])
+    return torch.bincount(logits.argmax(-1), minlength=logits.shape[1]).double() / len(logits)
+
+
 DISTANCES = {
     "frechet": frechet_distance,
     "kernel": kernel_distance,
@@ -117,6 +137,20 @@ class Comparison:
 
 def _prepare(x: Tensor, classifier: nn.Module | None) -> Tensor:
     return features(x, classifier) if x.ndim == 4 else x
+
+
+def density_coverage(
+    samples: Tensor, real: Tensor, k: int = 5, classifier: nn.Module | None = None
+) -> DensityCoverage:
+    r"""Densidad y cobertura de `samples` respecto a `real`, con bolas de `k` vecinos.
+
+    Como en `compare`, primero las muestras: imágenes (N, 1, 28, 28), de las que se toman las
+    características, o puntos (N, D). Las definiciones, en `coverage_metrics.density_coverage`; el
+    techo de la cobertura, en `expected_coverage(len(real), len(samples), k)`.
+    Naeem et al. (2020), sec. 3.2.
+    """
+    samples, real = _prepare(samples, classifier), _prepare(real, classifier)
+    return coverage_metrics.density_coverage(samples, real, k)
 
 
 def _floors(real_a: Tensor, real_b: Tensor, n: int, distance: str) -> Tensor:
@@ -153,7 +187,7 @@ def compare(
 ) -> Comparison:
     """`distance` de `samples` a `real_a`, y su suelo: la de tantos datos de `real_b` a `real_a`.
 
-    Imágenes (N, 1, 28, 28), de las que se toman los rasgos, o puntos/rasgos (N, D). `real_a` y
+    Imágenes (N, 1, 28, 28), de las que se toman las características, o puntos (N, D). `real_a` y
     `real_b` no deben compartir datos. `distance`: "frechet", "kernel", "sliced_wasserstein", "mmd".
     """
     choose("distance", distance, DISTANCES)

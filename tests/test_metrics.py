@@ -51,7 +51,7 @@ def test_frechet_con_covarianzas_singulares_es_exacto():
 
 
 def test_frechet_de_un_solo_rasgo():
-    """Con rasgos (N, 1), la fórmula de la recta con las medias y varianzas muestrales."""
+    """Con características (N, 1), la fórmula de la recta con las medias y varianzas muestrales."""
     a, b = randn(50, 1), 2 * randn(70, 1, seed=1) + 1
     expected = (a.mean() - b.mean()) ** 2 + (a.std() - b.std()) ** 2
     assert metrics.frechet_distance(a, b) == pytest.approx(expected.item(), rel=1e-9)
@@ -198,7 +198,7 @@ def test_el_suelo_de_frechet_baja_al_crecer_n():
     assert small > 5 * large > 0
 
 
-# --- el clasificador y sus rasgos ---------------------------------------------------------------
+# --- el clasificador y sus características ------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_la_exactitud_por_clase_cuenta_bien_con_un_clasificador_conocido():
     assert result.total == pytest.approx(3 / 5)
 
 
-def test_los_rasgos_no_dependen_del_lote_ni_de_la_forma_de_dar_las_imagenes(test_images):
+def test_las_caracteristicas_no_dependen_del_lote_ni_de_la_forma_de_dar_las_imagenes(test_images):
     part = test_images.images[:30]
     together = metrics.features(part)
     assert together.shape == (30, 128) and together.dtype == F64
@@ -240,7 +240,7 @@ def test_los_rasgos_no_dependen_del_lote_ni_de_la_forma_de_dar_las_imagenes(test
     torch.testing.assert_close(together, metrics.features(images.to_model(part)))
 
 
-def test_frechet_con_rasgos_crece_con_el_ruido(test_images):
+def test_frechet_con_caracteristicas_crece_con_el_ruido(test_images):
     x = test_images.to_model()
     real_a, real_b = x[:500], x[500:]
     generator = torch.Generator().manual_seed(0)

@@ -3,10 +3,12 @@
 from course_lib.adversarial import exact, losses
 from course_lib.adversarial.coverage import Coverage, expected_good, mode_coverage
 from course_lib.adversarial.gan import AdversarialTrainer
+from course_lib.adversarial.recording import RecordSamples
 
 __all__ = [
     "AdversarialTrainer",
     "Coverage",
+    "RecordSamples",
     "exact",
     "expected_good",
     "losses",

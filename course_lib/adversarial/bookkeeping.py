@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_lib.training import DivergenceError
 
-__all__ = ["Before", "Ledger", "frozen", "player"]
+__all__ = ["Before", "Ledger", "check_batch_norm", "frozen", "player"]
 
 
 class Before:
@@ -46,6 +46,16 @@ class Before:
 
 def _copy(value: Any) -> Any:
     return value.clone() if isinstance(value, Tensor) else value
+
+
+def check_batch_norm(generator: nn.Module, batch_size: Any) -> None:
+    """`ValueError` si el generador normalizaría por lotes con un lote de uno."""
+    normalized = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in generator.modules())
+    if normalized and batch_size == 1:
+        raise ValueError(
+            "batch_size=1: un lote de uno no sirve con BatchNorm en el generador, porque cada "
+            "muestra se normalizaría consigo misma. Conviene batch_size ≥ 2."
+        )
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def mode_coverage(
     La distancia es la de Mahalanobis, $\sqrt{(x-m_k)^\top C_k^{-1}(x-m_k)}$: se mide en
     desviaciones típicas del modo k. `x`: (N, D). Un modo está cubierto si reúne `minimum` muestras
     buenas; con N grande conviene `minimum` > 1, para que no baste una muestra perdida.
-    ValueError si `x` no tiene la dimensión de la mezcla. Srivastava et al. (2017), sec. 4.1.
+    ValueError si `x` no tiene la dimensión de la mezcla. Srivastava et al. (2017).
     """
     in_range("radius", radius, 0.0, math.inf, open_low=True, open_high=True)
     positive_int("minimum", minimum)

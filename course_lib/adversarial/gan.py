@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from course_lib.adversarial.bookkeeping import Before, Ledger, frozen, player
+from course_lib.adversarial.bookkeeping import Before, Ledger, check_batch_norm, frozen, player
 from course_lib.adversarial.losses import Pair, gradient_penalty, pair, r1_penalty
 from course_lib.errors import in_range, positive_int
 from course_lib.training import Trainer
@@ -74,6 +74,7 @@ class AdversarialTrainer(Trainer):
             if not isinstance(net, nn.Module):
                 raise TypeError(f"{name} debe ser un nn.Module; se recibió {type(net).__name__}.")
         _check_options(options)
+        check_batch_norm(generator, options.get("batch_size"))
         self.latent_dim, self.pair = _latent_dim(generator, latent_dim), pair(loss)
         self.discriminator_steps = positive_int("discriminator_steps", discriminator_steps)
         self.penalty = in_range("gradient_penalty", gradient_penalty, 0.0, inf)

@@ -81,7 +81,7 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
     Aquí `real` y `fake` son valores del crítico $f$, no logits, en las unidades de x. Hace falta
     acotar la pendiente de f (`gradient_penalty` o normalización espectral): sin eso, el mínimo es
-    $-\infty$. Arjovsky, Chintala y Bottou (2017), ecs. 2 y 3.
+    $-\infty$. Arjovsky, Chintala y Bottou (2017), sec. 3.
     """
     _check_logits(real=real, fake=fake)
     return fake.mean() - real.mean()
@@ -100,7 +100,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     r"""$\mathbb E_\pi\max(0,1-f(x))+\mathbb E_z\max(0,1+f(G(z)))$: la pérdida bisagra.
 
     Solo empujan los puntos que no superan el margen 1. Su mínimo sobre f es $2(1-\mathrm{TV})$, con
-    TV la distancia de variación total. Lim y Ye (2017), sec. 3; Miyato et al. (2018), ec. 16.
+    TV la distancia de variación total. Lim y Ye (2017); Miyato et al. (2018), ec. 16.
     """
     _check_logits(real=real, fake=fake)
     return relu(1 - real).mean() + relu(1 + fake).mean()

@@ -56,7 +56,7 @@ class BernoulliLikelihood(Likelihood):
 
     Su negativo es la entropía cruzada binaria. Datos en [0, 1]; si no, ValueError. Con valores
     intermedios deja de ser una probabilidad (no suma 1) y sus nats no se comparan con los de otras
-    leyes: solo con datos binarios es una log-verosimilitud. Kingma y Welling (2014), apéndice C.1.
+    leyes: solo con datos binarios es una log-verosimilitud. Kingma y Welling (2014), apéndice C.
     """
 
     def check(self, x: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class GaussianLikelihood(Likelihood):
     - "output": la segunda mitad de `output` es $\log s_i$, una por valor.
 
     Las aprendidas valen $s=\sqrt{s_{\min}^2+e^{2\ell}}$: sin `min_std` la verosimilitud crece sin
-    cota en los píxeles constantes. Rybkin et al. (2021), § 3.
+    cota en los píxeles constantes. Rybkin et al. (2021).
     """
 
     def __init__(self, std: float | str = 1.0, min_std: float = 1e-3):

@@ -100,7 +100,7 @@ def objective(pieces: ELBO, beta: float = 1.0, free_bits: float = 0.0) -> Tensor
     r"""La pérdida escalar, en nats por dato: $-\bar R+\beta\sum_j\max(\lambda,\overline{\mathrm{KL}}_j)$.
 
     Las barras son medias del lote y j recorre las variables latentes; con β = 1 y λ = 0 es −ELBO.
-    `beta` ≥ 0 (Higgins et al., 2017, ec. 4); `free_bits` es λ ≥ 0, los nats por variable latente
+    `beta` ≥ 0 (Higgins et al., 2017); `free_bits` es λ ≥ 0, los nats por variable latente
     que no se penalizan (Kingma et al., 2016, apéndice C.8). ValueError si alguno es negativo o si
     con λ > 0 faltan las KL por dimensión.
     """

@@ -90,7 +90,7 @@ class PPCA:
         que hace positiva la componente mayor de cada una. ValueError si `dim` no está entre 1 y
         D − 1, si x contiene NaN o no varía, o si los datos caben en un subespacio de dimensión
         `dim` (entonces σ² → 0 y la verosimilitud no tiene máximo).
-        Tipping y Bishop (1999), ecs. 7 y 8.
+        Tipping y Bishop (1999), § 3.2; Bishop (2006), § 12.2.1.
         """
         x, dtype = _data(x, dim)
         mean = x.mean(0)
@@ -110,7 +110,7 @@ class PPCA:
         $$W'=SW(\sigma^2I+G^{-1}W^\top SW)^{-1},\qquad
         \sigma'^2=\tfrac1D\operatorname{tr}(S-SWG^{-1}W'^\top).$$
         S solo aparece en el producto SW: el coste es N·D·M por iteración. Errores, como en `fit`.
-        Tipping y Bishop (1999), apéndice B; Bishop (2006), § 12.2.2.
+        Tipping y Bishop (1999); Bishop (2006), § 12.2.2.
         """
         x, dtype = _data(x, dim)
         mean, n = x.mean(0), len(x)
@@ -151,7 +151,7 @@ class PPCA:
         r"""$p(z|x)=\mathcal N\big(G^{-1}W^\top(x-m),\,\sigma^2G^{-1}\big)$, $G=W^\top W+\sigma^2I$.
 
         `x`: (N, D) o (D,); las medias tienen forma (N, M) o (M,) y la covarianza, (M, M), la misma
-        para todos los datos. Tipping y Bishop (1999), ec. 6.
+        para todos los datos. Tipping y Bishop (1999), § 3.
         """
         x, centered = self._centered(x)
         projected = (centered @ self.W).reshape(-1, self.latent_dim).mT
@@ -164,7 +164,7 @@ class PPCA:
 
         Por Woodbury, $\log\det C=(D-M)\log\sigma^2+\log\det G$ y
         $r^\top C^{-1}r=(\|r\|^2-\|L^{-1}W^\top r\|^2)/\sigma^2$, con $G=LL^\top$.
-        Tipping y Bishop (1999), ec. 4.
+        Tipping y Bishop (1999), § 3.
         """
         x, centered = self._centered(x)
         return self._log_prob(centered).to(x.dtype)
