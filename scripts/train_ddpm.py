@@ -9,12 +9,11 @@ la ficha.
 """
 
 import argparse
-import statistics
 
 import torch
+from shipped import fit, load_data, report, stop_after, training_card
 
 from course_lib import weights
-from course_lib.data import images
 from course_lib.diffusion import DDPM, Denoiser
 from course_lib.diffusion.losses import Objective
 from course_lib.diffusion.times import Uniform
@@ -48,10 +47,6 @@ def main() -> None:
         weight=KIND, times=Uniform(stratified=True), label_drop=LABEL_DROP, null_class=10
     )
 
-    def stop_in_time(trainer: Trainer) -> None:
-        if trainer.seconds > 60 * arguments.minutes:
-            trainer.stop()
-
     trainer = Trainer(
         denoiser,
         objective,
@@ -65,45 +60,10 @@ def main() -> None:
         channels_last=True,
         checkpoint_dir=arguments.folder,
         checkpoint_every=500,
-        callbacks=[stop_in_time, report],
+        callbacks=[stop_after(arguments.minutes), report],
     )
     fit(trainer)
     save(trainer, data.source)
-
-
-def load_data() -> images.ImageData:
-    """Las 60 000 imágenes de entrenamiento."""
-    data = images.load("fashion-mnist", "train")
-    print(data.source, flush=True)
-    if len(data) != 60_000:
-        raise SystemExit("Estos pesos se entrenan con las 60 000 imágenes, no con la muestra.")
-    return data
-
-
-def fit(trainer: Trainer) -> None:
-    """Continúa el entrenamiento hasta el final; con Ctrl-C, el guion acaba aquí."""
-    trainer.resume()
-    trainer.fit()
-    if trainer.interrupted:
-        raise SystemExit("Cortado con Ctrl-C: queda el punto de control y los pesos no se tocan.")
-
-
-def report(trainer: Trainer) -> None:
-    """Escribe una línea cada 200 pasos, para los registros en archivo."""
-    if trainer.step % 200 == 0:
-        recent = [loss for _, loss in trainer.history[-200:]]
-        speed = trainer.step * trainer.examples_per_step / max(trainer.seconds, 1e-9)
-        print(
-            f"paso {trainer.step}: pérdida {sum(recent) / len(recent):.4f}, {speed:.0f} imágenes/s",
-            flush=True,
-        )
-
-
-def device_name(trainer: Trainer) -> str:
-    """El dispositivo en el que de verdad se entrenó, para la ficha."""
-    if trainer.device.type == "cuda":
-        return torch.cuda.get_device_name(trainer.device)
-    return trainer.device.type.upper()
 
 
 def save(trainer: Trainer, source: str) -> None:
@@ -114,21 +74,9 @@ def save(trainer: Trainer, source: str) -> None:
         "schedule": {"class": "DDPM.cosine", "args": {"T": T}},
         "prediction": KIND,
         "learned_variance": False,
-        "training": {
-            "script": "scripts/train_ddpm.py",
-            "data": source,
-            "steps": trainer.step,
-            "images": trainer.step * trainer.examples_per_step,
-            "batch_size": trainer.batch_size,
-            "lr": trainer.lr,
-            "ema": 0.999,
-            "label_drop": LABEL_DROP,
-            "precision": trainer.mixed_precision,
-            "seconds": round(trainer.seconds),
-            "device": device_name(trainer),
-            "torch": torch.__version__,
-            "final_loss": round(statistics.fmean(loss for _, loss in trainer.history[-500:]), 4),
-        },
+        "training": training_card(
+            trainer, source, script="scripts/train_ddpm.py", ema=0.999, label_drop=LABEL_DROP
+        ),
         "quality": {},
     }
     weights.save("ddpm-fashion", trainer.ema_model.net, config, dtype=torch.float16)

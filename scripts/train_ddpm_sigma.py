@@ -9,7 +9,8 @@ en cero (v = 1/2), aprende la varianza con L_hybrid (Nichol y Dhariwal, 2021).
 import argparse
 
 import torch
-from train_ddpm import KIND, LABEL_DROP, NETWORK, T, device_name, fit, load_data, report
+from shipped import fit, load_data, report, stop_after, training_card
+from train_ddpm import KIND, LABEL_DROP, NETWORK, T
 
 from course_lib import weights
 from course_lib.diffusion import DDPM, Denoiser, losses
@@ -45,10 +46,6 @@ def main() -> None:
         null_class=10,
     )
 
-    def stop_in_time(trainer: Trainer) -> None:
-        if trainer.seconds > 60 * arguments.minutes:
-            trainer.stop()
-
     trainer = Trainer(
         denoiser,
         objective,
@@ -62,7 +59,7 @@ def main() -> None:
         channels_last=True,
         checkpoint_dir=arguments.folder,
         checkpoint_every=250,
-        callbacks=[stop_in_time, report],
+        callbacks=[stop_after(arguments.minutes), report],
         seed=1,
     )
     fit(trainer)
@@ -72,21 +69,14 @@ def main() -> None:
         "schedule": {"class": "DDPM.cosine", "args": {"T": T}},
         "prediction": KIND,
         "learned_variance": True,
-        "training": {
-            "script": "scripts/train_ddpm_sigma.py",
-            "start": "ddpm-fashion",
-            "data": data.source,
-            "steps": trainer.step,
-            "images": trainer.step * trainer.examples_per_step,
-            "batch_size": trainer.batch_size,
-            "lr": trainer.lr,
-            "ema": 0.995,
-            "label_drop": LABEL_DROP,
-            "precision": trainer.mixed_precision,
-            "seconds": round(trainer.seconds),
-            "device": device_name(trainer),
-            "torch": torch.__version__,
-        },
+        "training": training_card(
+            trainer,
+            data.source,
+            script="scripts/train_ddpm_sigma.py",
+            start="ddpm-fashion",
+            ema=0.995,
+            label_drop=LABEL_DROP,
+        ),
         "quality": {},
     }
     weights.save("ddpm-fashion-sigma", trainer.ema_model.net, config, dtype=torch.float16)

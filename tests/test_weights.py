@@ -8,7 +8,8 @@ import torch
 from course_lib import weights
 from course_lib.data import images
 from course_lib.diffusion import DDPM, VP, Denoiser
-from course_lib.networks import MLP, UNet
+from course_lib.latent import VAE, DiscreteLikelihood, elbo_terms
+from course_lib.networks import MLP, ConvDecoder, ConvEncoder, Generator, UNet
 from course_lib.networks.classifier import Classifier
 from course_lib.training import CheckpointError
 
@@ -93,6 +94,143 @@ def test_media_precision_ocupa_la_mitad_y_vuelve_a_float32(folder, tmp_path):
         torch.testing.assert_close(ours, theirs.detach().half().float(), rtol=0, atol=0)
 
 
+# --- las otras familias -------------------------------------------------------------------------
+
+PARTS = {"latent_dim": 3, "base": 2, "hidden": 8, "num_classes": 4}
+VAE_CONFIG = {
+    "kind": "vae",
+    "latent_dim": 3,
+    "encoder": {"class": "ConvEncoder", "args": PARTS},
+    "decoder": {"class": "ConvDecoder", "args": PARTS | {"outputs_per_value": 2}},
+    "likelihood": {"class": "DiscreteLikelihood", "args": {"std": "output", "min_std": 0.01}},
+    "training": {},
+    "quality": {},
+}
+GENERATOR = {"latent_dim": 5, "channels": 2, "size": 8, "base": 4}
+GENERATOR_CONFIG = {
+    "kind": "generator",
+    "network": {"class": "Generator", "args": GENERATOR},
+    "training": {},
+    "quality": {},
+}
+
+
+def scrambled(model):
+    """Todos los parámetros al azar, también los que nacen en cero o en uno."""
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.3)
+    return model
+
+
+def build_vae() -> VAE:
+    likelihood = DiscreteLikelihood("output", min_std=0.01)
+    decoder = ConvDecoder(**PARTS, outputs_per_value=2)
+    return scrambled(VAE(ConvEncoder(**PARTS), decoder, likelihood, 3))
+
+
+def elbo_of(vae: VAE) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randint(0, 256, (6, 1, 28, 28), generator=generator) / 127.5 - 1
+    return elbo_terms(vae, x, 2, generator, torch.arange(6) % 4).total
+
+
+def test_el_vae_cargado_da_la_misma_elbo_bit_a_bit(tmp_path):
+    weights.save("vae", build_vae(), VAE_CONFIG, tmp_path)
+    loaded = weights.load("vae", folder=tmp_path)
+    assert type(loaded) is VAE and loaded.latent_dim == 3 and loaded.likelihood.min_std == 0.01
+    assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
+    assert torch.equal(elbo_of(loaded), elbo_of(build_vae()))
+    assert not torch.equal(elbo_of(loaded), elbo_of(VAE(*build_parts(), 3)))
+    y = torch.tensor([0, 3])
+    draws = [v.sample(2, torch.Generator().manual_seed(0), y) for v in (loaded, build_vae())]
+    assert torch.equal(*draws)
+
+
+def build_parts():
+    decoder = ConvDecoder(**PARTS, outputs_per_value=2)
+    return ConvEncoder(**PARTS), decoder, DiscreteLikelihood("output", min_std=0.01)
+
+
+def test_el_vae_en_media_precision_da_una_elbo_cercana(tmp_path):
+    """Medio bit de la undécima cifra binaria de cada peso: muy por debajo del 1 % de la ELBO."""
+    weights.save("vae", build_vae(), VAE_CONFIG, tmp_path, dtype=torch.float16)
+    loaded, exact = elbo_of(weights.load("vae", folder=tmp_path)), elbo_of(build_vae())
+    assert loaded.dtype == torch.float32 and not torch.equal(loaded, exact)
+    torch.testing.assert_close(loaded, exact, rtol=1e-2, atol=0)
+
+
+def test_la_desviacion_comun_aprendida_tambien_viaja(tmp_path):
+    config = VAE_CONFIG | {
+        "decoder": {"class": "ConvDecoder", "args": PARTS},
+        "likelihood": {"class": "DiscreteLikelihood", "args": {"std": "shared"}},
+    }
+    likelihood = DiscreteLikelihood("shared")
+    vae = scrambled(VAE(ConvEncoder(**PARTS), ConvDecoder(**PARTS), likelihood, 3))
+    weights.save("vae", vae, config, tmp_path)
+    loaded = weights.load("vae", folder=tmp_path)
+    assert loaded.likelihood.log_std.item() == likelihood.log_std.item() != 0
+    assert torch.equal(elbo_of(loaded), elbo_of(vae))
+
+
+def build_generator() -> Generator:
+    net = scrambled(Generator(**GENERATOR))
+    net(torch.randn(16, 5))  # la estadística de BatchNorm deja de ser la inicial
+    return net.eval()
+
+
+def test_el_generador_cargado_da_las_mismas_imagenes_bit_a_bit(tmp_path):
+    z = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    images = build_generator()(z)
+    weights.save("gan", build_generator(), GENERATOR_CONFIG, tmp_path)
+    loaded = weights.load("gan", folder=tmp_path)
+    assert type(loaded) is Generator and loaded.latent_dim == 5 and not loaded.training
+    assert torch.equal(loaded(z), images) and images.std() > 0.05
+    weights.save("gan", build_generator(), GENERATOR_CONFIG, tmp_path, dtype=torch.float16)
+    short = weights.load("gan", folder=tmp_path)(z)
+    assert short.dtype == torch.float32 and not torch.equal(short, images)
+    torch.testing.assert_close(short, images, rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: c.pop("likelihood"), ["no describe bien la red", "falta 'likelihood'"]),
+        (lambda c: c.pop("latent_dim"), ["no describe bien la red", "falta 'latent_dim'"]),
+        (lambda c: c["encoder"].pop("args"), ["no describe bien la red", "falta 'args'"]),
+        (lambda c: c.update(latent_dim=0), ["latent_dim", "0"]),
+        (lambda c: c.update(latent_dim=2), ["latent_dim=2", "encoder", "latent_dim=3"]),
+        (lambda c: c.update(latent_dim="3"), ["latent_dim", "3"]),
+        (lambda c: c["decoder"]["args"].update(latent_dim=4), ["decoder", "latent_dim=4"]),
+        (lambda c: c["decoder"].update({"class": "eval"}), ["eval", "ConvDecoder"]),
+        (lambda c: c["decoder"]["args"].update(outputs_per_value=1), ["outputs_per_value=1", "2"]),
+        (lambda c: c["likelihood"].update({"class": "Poisson"}), ["Poisson", "Bernoulli"]),
+        (lambda c: c["likelihood"]["args"].update(std=-1.0), ["std", "-1"]),
+        (lambda c: c["encoder"]["args"].update(base=4), ["otra arquitectura", "forma"]),
+        (lambda c: c.update(encoder=["ConvEncoder"]), ["no describe bien la red"]),
+        (lambda c: c["encoder"].update(args=[3]), ["no describe bien la red"]),
+        (lambda c: c.update(kind="generator"), ["falta 'network'"]),
+    ],
+)
+def test_la_ficha_estropeada_de_un_vae_se_explica(tmp_path, change, words):
+    weights.save("vae", build_vae(), VAE_CONFIG, tmp_path)
+    edit(tmp_path, change, "vae")
+    with pytest.raises(CheckpointError) as caught:
+        weights.load("vae", folder=tmp_path)
+    for word in ("vae", *words):
+        assert word in str(caught.value), (word, str(caught.value))
+
+
+def test_el_json_roto_de_un_vae(tmp_path):
+    weights.save("vae", build_vae(), VAE_CONFIG, tmp_path)
+    path = tmp_path / "vae.json"
+    for broken in (path.read_text()[:80], "[]", ""):
+        path.write_text(broken)
+        with pytest.raises(CheckpointError, match="vae.json no (es JSON válido|describe)"):
+            weights.load("vae", folder=tmp_path)
+
+
 # --- lo que se distribuye -----------------------------------------------------------------------
 
 
@@ -117,8 +255,8 @@ def test_el_clasificador_distribuido_cumple_lo_que_dice_su_json():
 def test_todos_los_pesos_distribuidos_se_cargan():
     for name in weights.available():
         model = weights.load(name)
-        assert isinstance(model, Classifier | Denoiser)
-        assert {"kind", "network", "training", "quality"} <= set(weights.info(name))
+        assert isinstance(model, Classifier | Denoiser | VAE | Generator)
+        assert {"kind", "training", "quality"} <= set(weights.info(name))
 
 
 # --- errores ------------------------------------------------------------------------------------
@@ -155,8 +293,8 @@ def test_faltan_los_tensores(folder):
         weights.load("prueba", folder=folder)
 
 
-def edit(folder, change) -> None:
-    path = folder / "prueba.json"
+def edit(folder, change, name="prueba") -> None:
+    path = folder / f"{name}.json"
     config = json.loads(path.read_text())
     change(config)
     path.write_text(json.dumps(config))
@@ -194,7 +332,7 @@ def test_save_no_escribe_si_la_configuracion_no_es_la_de_la_red(folder):
     wrong = CONFIG | {"network": {"class": "UNet", "args": UNET | {"base": 16}}}
     with pytest.raises(ValueError, match="otra arquitectura"):
         weights.save("prueba", build(), wrong, folder)
-    with pytest.raises(ValueError, match="config\\['kind'\\].*'denoiser', 'classifier'"):
+    with pytest.raises(ValueError, match=r"config\['kind'\].*'denoiser', 'vae'"):
         weights.save("prueba", build(), CONFIG | {"kind": "gan"}, folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
@@ -213,7 +351,7 @@ def test_el_clasificador_no_mezcla_las_imagenes_del_lote():
     torch.testing.assert_close(net(x), together, rtol=1e-4, atol=1e-5)  # sin estadísticas del lote
 
 
-def test_logits_son_la_cabeza_lineal_de_los_rasgos():
+def test_logits_son_la_cabeza_lineal_de_las_caracteristicas():
     net = Classifier(channels=3, num_classes=4, base=8, width=16).eval()
     x = torch.randn(2, 3, 32, 32)
     silu = net.features(x) * net.features(x).sigmoid()

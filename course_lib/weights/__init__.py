@@ -1,8 +1,11 @@
 """Pesos que se distribuyen con el curso: NOMBRE.safetensors y NOMBRE.json, nunca pickle.
 
-El JSON dice cómo reconstruir la red, cómo se entrenó y la calidad medida. Campos: `kind`
-("denoiser" o "classifier"), `network` (`class` y `args`), `training`, `quality` y, en los
-denoisers, `schedule` (`class` y `args`), `prediction` y `learned_variance`.
+El JSON dice cómo reconstruir el modelo, cómo se entrenó y la calidad medida. Todos tienen `kind`,
+`training` y `quality`; lo demás depende de `kind`, y cada pieza se describe con `class` y `args`:
+
+- "classifier" y "generator" (una GAN sin su discriminador): `network`;
+- "denoiser": `network`, `schedule`, `prediction` y `learned_variance`;
+- "vae": `encoder`, `decoder`, `likelihood` y `latent_dim`.
 """
 
 import json
@@ -21,7 +24,17 @@ from course_lib.training.checkpoint import CheckpointError
 __all__ = ["available", "info", "load", "load_classifier", "save"]
 
 FOLDER = Path(__file__).parent
-NETWORKS = ("UNet", "MLP", "Classifier")
+NETWORKS = (
+    "UNet",
+    "MLP",
+    "Classifier",
+    "Generator",
+    "MLPEncoder",
+    "MLPDecoder",
+    "ConvEncoder",
+    "ConvDecoder",
+)
+LIKELIHOODS = ("BernoulliLikelihood", "GaussianLikelihood", "DiscreteLikelihood")
 SCHEDULES = (
     "DDPM.linear",
     "DDPM.cosine",
@@ -52,7 +65,7 @@ def info(name: str, folder: Path | None = None) -> dict[str, Any]:
 
 
 def load(name: str, device: str | torch.device = "cpu", folder: Path | None = None) -> nn.Module:
-    """Reconstruye la red `name` en modo de evaluación: un `Denoiser`, o el `Classifier`.
+    """Reconstruye el modelo `name` en modo de evaluación: `Denoiser`, `VAE`, `Generator`…
 
     Los parámetros quedan sin gradiente. ValueError si el nombre no existe; CheckpointError si el
     archivo falta, está truncado o es de otra arquitectura.
@@ -61,11 +74,11 @@ def load(name: str, device: str | torch.device = "cpu", folder: Path | None = No
     choose("name", name, available(folder))
     tensors, config = checkpoint.load(folder / f"{name}.json")
     try:
-        net = _network(config["network"])
-        checkpoint.load_state(net, tensors, folder / f"{name}.safetensors")
-        model = _denoiser(net, config) if config["kind"] == "denoiser" else net
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / name}.json no describe bien la red: {error}.") from error
+        model = _build(config)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"falta {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise CheckpointError(f"{folder / name}.json no describe bien la red: {reason}.") from error
+    checkpoint.load_state(_stored(model), tensors, folder / f"{name}.safetensors")
     return model.to(device).eval().requires_grad_(False)
 
 
@@ -83,29 +96,38 @@ def save(
 ) -> Path:
     """Escribe `name`.safetensors y `name`.json, o ninguno, y devuelve la ruta de los tensores.
 
-    `model`: la red o un `Denoiser` (se guarda su red). `config`: los campos de arriba.
+    `model`: la red, un `VAE` o un `Denoiser` (se guarda su red). `config`: los campos de arriba.
     `dtype`: precisión en disco (por ejemplo torch.float16); al cargar vuelve a la de la red.
-    Antes de escribir comprueba que de `config` se reconstruye esa misma red.
+    Antes de escribir comprueba que de `config` se reconstruye ese mismo modelo.
     """
-    choose("config['kind']", config.get("kind"), ("denoiser", "classifier"))
-    net = getattr(model, "net", model)
-    tensors = checkpoint.state_of(net)
-    rebuilt = _network(config["network"])
-    checkpoint.check_state(rebuilt, tensors, "config['network']")
-    if config["kind"] == "denoiser":
-        _denoiser(rebuilt, config)
+    tensors = checkpoint.state_of(_stored(model))
+    checkpoint.check_state(_stored(_build(config)), tensors, "config")
     if dtype is not None:
         tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()}
     return checkpoint.save(Path(folder or FOLDER) / f"{name}.json", tensors, config)
 
 
+def _stored(model: nn.Module) -> nn.Module:
+    """Lo que se guarda de un modelo: de un `Denoiser`, solo su red."""
+    return getattr(model, "net", model)
+
+
+def _build(config: dict[str, Any]) -> nn.Module:
+    """El modelo que describe el JSON, con los pesos sin entrenar."""
+    return KINDS[choose("config['kind']", config.get("kind"), KINDS)](config)
+
+
 def _network(description: dict[str, Any]) -> nn.Module:
-    name = choose("network['class']", description["class"], NETWORKS)
+    name = choose("la clase de una red", description["class"], NETWORKS)
     args = {k: tuple(v) if isinstance(v, list) else v for k, v in description["args"].items()}
-    return (Classifier if name == "Classifier" else getattr(networks, name))(**args)
+    return getattr(networks, name)(**args)
 
 
-def _denoiser(net: nn.Module, config: dict[str, Any]) -> nn.Module:
+def _plain(config: dict[str, Any]) -> nn.Module:
+    return _network(config["network"])
+
+
+def _denoiser(config: dict[str, Any]) -> nn.Module:
     from course_lib import diffusion
 
     description = config["schedule"]
@@ -113,4 +135,31 @@ def _denoiser(net: nn.Module, config: dict[str, Any]) -> nn.Module:
     build = getattr(diffusion, name)
     schedule = (getattr(build, method) if method else build)(**description["args"])
     learned = config.get("learned_variance", False)
+    net = _network(config["network"])
     return diffusion.Denoiser(net, schedule, config["prediction"], learned_variance=learned)
+
+
+def _vae(config: dict[str, Any]) -> nn.Module:
+    from course_lib import latent
+
+    description = config["likelihood"]
+    name = choose("likelihood['class']", description["class"], LIKELIHOODS)
+    likelihood = getattr(latent, name)(**description["args"])
+    encoder, decoder = _network(config["encoder"]), _network(config["decoder"])
+    for part in ("encoder", "decoder"):
+        own = config[part]["args"]["latent_dim"]
+        if own != config["latent_dim"]:
+            raise ValueError(
+                f"latent_dim={config['latent_dim']} y {part} tiene latent_dim={own}: deben "
+                "coincidir."
+            )
+    outputs = config["decoder"]["args"].get("outputs_per_value", 1)
+    if outputs != likelihood.outputs_per_value:
+        raise ValueError(
+            f"decoder da outputs_per_value={outputs} y {likelihood!r} necesita "
+            f"{likelihood.outputs_per_value}."
+        )
+    return latent.VAE(encoder, decoder, likelihood, config["latent_dim"])
+
+
+KINDS = {"classifier": _plain, "generator": _plain, "denoiser": _denoiser, "vae": _vae}
