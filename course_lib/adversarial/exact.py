@@ -137,16 +137,17 @@ def _weighted(log_p: Tensor, value: Tensor) -> Tensor:
 
 def _evaluate(logit: Logit, x: Tensor) -> Tensor:
     """Los logits de x como (N,), sin gradiente y sin alterar el módulo (modo evaluación)."""
-    training = getattr(logit, "training", False)
+    modes = []
     if isinstance(logit, torch.nn.Module):
         x = x.to(next(logit.parameters(), x))  # el tipo y el dispositivo de la red
+        modes = [(module, module.training) for module in logit.modules()]
         logit.eval()
     try:
         with torch.no_grad():
             s = logit(x)
     finally:
-        if training:
-            logit.train()
+        for module, training in modes:
+            module.training = training
     if s.numel() != len(x):
         raise ValueError(
             f"logit debe dar un número por punto, forma ({len(x)},) o ({len(x)}, 1), "

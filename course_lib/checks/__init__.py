@@ -23,11 +23,18 @@ forma (B,) se alinea mal, por *broadcasting*, y sin aviso), y un `Slip` por cada
 de otro. Su función pública va en el módulo del capítulo (`CHAPTERS`); el nombre no se repite en todo el curso.
 """
 
-from course_lib.checks import ddpm, gaussians, mle, panorama
+from course_lib.checks import ddpm, gan, gaussians, mle, panorama, vae
 from course_lib.checks.core import PENDING, RIGHT, WRONG, Exercise, Result, Slip
 from course_lib.checks.progress import progreso
 
-CHAPTERS = {0: panorama, 1: gaussians, 2: mle, 5: ddpm}  # el módulo de cada capítulo
+CHAPTERS = {
+    0: panorama,
+    1: gaussians,
+    2: mle,
+    3: vae,
+    4: gan,
+    5: ddpm,
+}  # el módulo de cada capítulo
 
 __all__ = ["CHAPTERS", "PENDING", "RIGHT", "WRONG", "Exercise", "Result", "Slip"]
-__all__ += ["ddpm", "gaussians", "mle", "panorama", "progreso"]
+__all__ += ["ddpm", "gan", "gaussians", "mle", "panorama", "progreso", "vae"]

@@ -5,30 +5,6 @@ const SEED = 1;
 const EDGE = 4; // el histograma va de -EDGE a EDGE
 const STOPS = [1, 2, 3, 4, 5, 7, 10, 14, 20, 28, 40, 56, 75, 100]; // donde se mide la segunda gráfica
 
-/** Números uniformes en (0, 1) con semilla: el generador sfc32 de Chris Doty-Humphrey. */
-function sfc32(seed) {
-  let [a, b, c, count] = [0, seed, 0, 1];
-  const uniform = () => {
-    const sum = (a + b + count++) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + sum | 0;
-    return ((sum >>> 0) + 0.5) / 2 ** 32;
-  };
-  for (let i = 0; i < 15; i++) uniform(); // los primeros todavía se parecen entre semillas
-  return uniform;
-}
-
-/** 10000 → "10 000", con espacios que no se parten. */
-function spaced(count) {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, "\u00a0");
-}
-
-/** Una normal estándar por el método de Box y Muller. */
-function gauss(uniform) {
-  return Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
-}
-
 /** Media, desviación y asimetría de una mezcla de normales [[peso, media, desviación], …]. */
 function mixtureMoments(parts) {
   const sum = (f) => parts.reduce((acc, [w, m, s]) => acc + w * f(m, s), 0);

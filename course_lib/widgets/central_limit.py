@@ -19,7 +19,9 @@ class CentralLimit(CourseWidget):
     con núcleo se leen y se escriben desde Python.
     """
 
-    _esm = bundle("common.js", "plot.js", "plane.js", "gaussian2d.js", "central_limit.js")
+    _esm = bundle(
+        "common.js", "random.js", "plot.js", "plane.js", "gaussian2d.js", "central_limit.js"
+    )
 
     source = traitlets.Unicode().tag(sync=True)
     n = traitlets.Int().tag(sync=True)

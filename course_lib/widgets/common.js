@@ -67,6 +67,11 @@ function minus(text) {
   return text.replace("-", "−");
 }
 
+/** 10000 → "10 000", con espacios que no se parten. */
+function spaced(count) {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, "\u00a0");
+}
+
 /** Relación señal-ruido en decibelios: 10·log₁₀(α²/σ²). */
 function decibels(snr) {
   const value = 10 * Math.log10(snr);

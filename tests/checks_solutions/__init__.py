@@ -1,5 +1,12 @@
 """Una solución por ejercicio, que no usa ni el oráculo ni el catálogo de errores."""
 
-from . import ddpm, gaussians, mle, panorama
+from . import ddpm, gan, gaussians, mle, panorama, vae
 
-SOLUTIONS = panorama.SOLUTIONS | gaussians.SOLUTIONS | mle.SOLUTIONS | ddpm.SOLUTIONS
+SOLUTIONS = (
+    panorama.SOLUTIONS
+    | gaussians.SOLUTIONS
+    | mle.SOLUTIONS
+    | vae.SOLUTIONS
+    | gan.SOLUTIONS
+    | ddpm.SOLUTIONS
+)

@@ -4,16 +4,23 @@ import re
 
 import pytest
 import torch
+from latent_toys import data as pictures
+from latent_toys import small
 from widget_fixtures import ROOT, images, open_widgets, radio, ready, slider, trajectories  # noqa: F401
 
 from course_lib.widgets import (
+    AdversarialGame,
     BivariateNormal,
     CentralLimit,
+    ELBOGap,
     ExpectationMaximization,
     ForwardNoising,
+    GradientVariance,
     KLDirections,
+    LatentSpace,
     LikelihoodSurface,
     LinearGaussianPosterior,
+    ModeCoverage,
     ReverseDenoising,
     ScheduleExplorer,
 )
@@ -42,6 +49,25 @@ def likelihoods():
         KLDirections(),
         ExpectationMaximization(torch.randn(90, 2, generator=generator), k=6),
     )
+
+
+def latents():
+    vae, data = small(), pictures()
+    return (
+        LatentSpace(vae, data, y=1),
+        GradientVariance("escalón suave", baseline="leave-one-out"),
+    )
+
+
+def gaps_and_modes():
+    generator = torch.Generator().manual_seed(0)
+    samples = [(100 * i, 1.3 * torch.randn(200, 2, generator=generator)) for i in range(4)]
+    runs = {"no saturante": samples, "Wasserstein con penalización": samples[1:]}
+    return ModeCoverage(runs, minimum=2), ELBOGap()
+
+
+def games():
+    return AdversarialGame(), AdversarialGame(dim=2)
 
 
 def break_module(state):
@@ -81,6 +107,9 @@ FONT_SIZES = """() => [...document.querySelectorAll(".cw *:not(sub)")]
         (all_three, ".cw-large canvas"),
         (gaussians, ".cw-plane > svg"),
         (likelihoods, ".cw-plane > svg"),
+        (gaps_and_modes, ".cw-plane > svg"),
+        (latents, ".cw-plane > svg"),
+        (games, ".cw-chart > svg"),
     ],
 )
 @pytest.mark.parametrize("width", [360, 1280])
@@ -168,4 +197,41 @@ def test_axe_tampoco_en_los_de_verosimilitud_kl_y_em(open_widgets, attributes): 
     radio(page, "KL(q‖p), inversa").check()
     page.get_by_role("button", name="Un paso", exact=True).click()
     page.get_by_role("button", name="Paso E").press("Enter")
+    no_violations(page, "con otras opciones")
+
+
+@pytest.mark.parametrize("attributes", ['data-theme="light"', 'data-theme="dark"'])
+def test_axe_tampoco_en_el_plano_latente_y_los_gradientes(open_widgets, attributes):  # noqa: F811
+    page = open_widgets(*latents(), attributes=attributes)
+    no_violations(page, "al abrir")
+    radio(page, "botín").check()
+    radio(page, "vuelta al origen").check()
+    page.get_by_label("Mosaico de imágenes").uncheck()
+    radio(page, "escalón").check()
+    radio(page, "log s").check()
+    page.get_by_role("button", name="Otra muestra").click()
+    no_violations(page, "con otras opciones")
+
+
+@pytest.mark.parametrize("attributes", ['data-theme="light"', 'data-theme="dark"'])
+def test_axe_tampoco_en_el_hueco_de_la_elbo_y_los_modos(open_widgets, attributes):  # noqa: F811
+    page = open_widgets(*gaps_and_modes(), attributes=attributes)
+    no_violations(page, "al abrir")
+    radio(page, "Wasserstein con penalización").check()
+    slider(page, "Radio").fill("1.5")
+    page.get_by_role("button", name="Último instante").click()
+    radio(page, "lineal, f(z) = z").check()
+    page.get_by_role("button", name="Hasta el máximo").press("Enter")
+    no_violations(page, "con otras opciones")
+
+
+@pytest.mark.parametrize("attributes", ['data-theme="light"', 'data-theme="dark"'])
+def test_axe_tampoco_en_el_juego_de_la_gan(open_widgets, attributes):  # noqa: F811
+    page = open_widgets(*games(), attributes=attributes)
+    no_violations(page, "al abrir")
+    radio(page, "Saturante").first.check()
+    page.get_by_role("button", name="200 pasos de D").first.click()
+    page.get_by_role("button", name="Una ronda").last.click()
+    radio(page, "D* estimado").check()
+    radio(page, "Bisagra").last.check()
     no_violations(page, "con otras opciones")
