@@ -5,6 +5,7 @@ import copy
 import inspect
 import io
 import json
+import math
 import re
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -17,7 +18,8 @@ from course_lib.checks.core import PENDING, RIGHT
 
 ROLES = ["enunciado", "inicio", "pista", "comprobacion", "solucion"]
 FOLDED = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
-MINIMUM = {"00_panorama": 5, "01_gaussianas": 8, "02_mle": 7, "05_ddpm": 6}
+MINIMUM = {"00_panorama": 5, "01_gaussianas": 8, "02_mle": 7, "03_elbo_vae": 8, "04_gan": 8}
+MINIMUM |= {"05_ddpm": 6}
 
 
 def source(cell) -> str:
@@ -47,7 +49,7 @@ def function_in(cell, name: str) -> ast.FunctionDef | None:
 
 def judge(cell, name: str, prefix: str) -> str:
     """Ejecuta la celda y devuelve lo que la comprobación dice de la función que define."""
-    space: dict = {"torch": torch}
+    space: dict = {"math": math, "torch": torch}  # lo que importa la primera celda de todos
     exec(source(cell), space)
     with redirect_stdout(io.StringIO()):
         return public(name)(space[f"{prefix}_{name}"]).state

@@ -21,7 +21,7 @@ def covered_modes_oracle(x, means, std, minimum):
 def covered_modes_cases():
     """Al penúltimo modo le falta una muestra (al final, ninguna); el último solo tiene lejanas."""
     sizes = [("K = 5, D = 2", 60, 5, 2, 0.5, 6), ("K = 4, D = 3", 90, 4, 3, 0.4, 4)]
-    sizes += [("K = 6, D = 1", 40, 6, 1, 0.3, 3), ("K = D = 4", 4, 4, 4, 0.8, 1)]
+    sizes += [("K = 6, D = 1", 40, 6, 1, 0.1, 3), ("K = D = 4", 4, 4, 4, 0.8, 1)]
     cases = []
     for i, (label, N, K, D, std, minimum) in enumerate(sizes):
         means = normal(K, D, seed=500 + i)
@@ -44,6 +44,13 @@ def _all_within(x, means, std, minimum):
 def _everything(x, means, std, minimum):
     counts, covered, _ = _count(x, means, torch.inf, minimum)
     return counts, covered, torch.ones((), dtype=x.dtype)
+
+
+def _squared(x, means, std, minimum):
+    """Compara la distancia al cuadrado con 3·std."""
+    distance, mode = torch.cdist(x, means).square().min(1)
+    counts = torch.bincount(mode[distance < 3 * std], minlength=len(means)).to(x)
+    return counts, (counts >= minimum).sum().to(x), counts.sum() / len(x)
 
 
 def _changed(index, change):
@@ -81,6 +88,11 @@ COVERED_MODES = Exercise(
             lambda x, means, std, minimum: _count(x, means, std, minimum),
         ),
         Slip(
+            "distancia_al_cuadrado",
+            "la distancia está al cuadrado y el radio no: se compara ‖x − m‖ con 3·std.",
+            _squared,
+        ),
+        Slip(
             "a_varios_modos",
             "una muestra cerca de dos modos se cuenta dos veces: va solo al más próximo.",
             _all_within,
@@ -107,6 +119,6 @@ COVERED_MODES = Exercise(
         ),
     ),
     parts=("las cuentas", "los modos cubiertos", "la fracción de buenas"),
-    shape_tip="torch.cdist(x, means) tiene forma (N, K).",
+    shape_tip="hay una cuenta por modo, K en total, también si la del último es 0 (minlength).",
     remark="Un modelo perfecto tampoco tiene todas las muestras buenas: el techo es expected_good.",
 )

@@ -105,6 +105,26 @@ GRADIENT_PENALTY = Exercise(
             "falta el cuadrado: pendientes mayores y menores que 1 se compensarían.",
             _penalty(measure=lambda g: (g.norm(dim=1) - 1).mean()),
         ),
+        Slip(
+            "de_la_media",
+            "se derivó la media del lote y cada gradiente sale dividido por B: se deriva la suma.",
+            _penalty(measure=lambda g: (g.norm(dim=1) / len(g) - 1).square().mean()),
+        ),
+        Slip(
+            "norma_por_columnas",
+            "la norma está tomada a lo largo del lote (dim=0): es de cada ejemplo, dim=1.",
+            _penalty(measure=lambda g: (g.norm(dim=0) - 1).square().mean()),
+        ),
+        Slip(
+            "media_de_las_normas",
+            "se promediaron las normas antes de restar 1: primero el cuadrado y después la media.",
+            _penalty(measure=lambda g: (g.norm(dim=1).mean() - 1).square()),
+        ),
+        Slip(
+            "suma_final",
+            "es la suma de los B ejemplos: se pide la media.",
+            _penalty(measure=lambda g: (g.norm(dim=1) - 1).square().sum()),
+        ),
     ),
     shape_tip="u tiene forma (B,): con u[:, None] multiplica filas.",
     remark="Para entrenar con ella hace falta además create_graph=True: se deriva dos veces.",
@@ -137,6 +157,13 @@ def _without_normalizing(W, u, steps):
     return u @ W @ v
 
 
+def _only_u_normalized(W, u, steps):
+    for _ in range(steps):
+        v = W.T @ u
+        u = torch.nn.functional.normalize(W @ v, dim=0)
+    return u @ W @ v
+
+
 def _square_case_only(W, u, steps):
     for _ in range(steps):
         u = torch.nn.functional.normalize(W @ u, dim=0)
@@ -164,8 +191,14 @@ POWER_ITERATION = Exercise(
         ),
         Slip(
             "cuadrado",
-            "es el cuadrado, un autovalor de WᵀW: la norma espectral es su raíz, uᵀWv.",
+            "es el cuadrado, un autovalor de WᵀW: o sobra elevar al cuadrado o falta normalizar u "
+            "después de u = Wv.",
             lambda W, u, steps: power_iteration_oracle(W, u, steps) ** 2,
+        ),
+        Slip(
+            "v_sin_normalizar",
+            "falta normalizar v después de v = Wᵀu: en uᵀWv los dos tienen que ser unitarios.",
+            _only_u_normalized,
         ),
         Slip(
             "una_mas",

@@ -56,7 +56,7 @@ def _signed(x, a, b):
 IMAGE_LOG_DENSITY = Exercise(
     "4.1",
     "image_log_density",
-    "La densidad de una ley imagen",
+    "La densidad de una distribución imagen",
     image_log_density_oracle,
     image_log_density_cases,
     (

@@ -85,6 +85,27 @@ FRECHET_FROM_MOMENTS = Exercise(
                 _squared(a, b) + A.trace() + B.trace() - 2 * (A @ B).diagonal().abs().sqrt().sum()
             ),
         ),
+        Slip(
+            "sin_raiz_de_fuera",
+            "falta la raíz de fuera en el término cruzado: sin ella es tr(C_a C_b).",
+            lambda a, A, b, B: _squared(a, b) + A.trace() + B.trace() - 2 * (A @ B).trace(),
+        ),
+        Slip(
+            "raiz_de_la_traza",
+            "es la raíz de la traza: primero se saca la raíz de la matriz y después, su traza.",
+            lambda a, A, b, B: _squared(a, b) + A.trace() + B.trace() - 2 * (A @ B).trace().sqrt(),
+        ),
+        Slip(
+            "no_simetrica",
+            "C_a·C_b no es simétrica, y eigh y eigvalsh solo miran la mitad de la matriz: o se "
+            "usan con C_a^{1/2} C_b C_a^{1/2}, que sí lo es, o se usa eigvals.",
+            lambda a, A, b, B: (
+                _squared(a, b)
+                + A.trace()
+                + B.trace()
+                - 2 * torch.linalg.eigvalsh(A @ B).clamp(min=0).sqrt().sum()
+            ),
+        ),
     ),
     remark="Solo mira medias y covarianzas: no ve nada más de las dos leyes.",
 )
@@ -130,6 +151,12 @@ def _diagonal_over_all(x, y, ell):
     return within(x) + within(y) - 2 * _kernel(x, y, ell).mean()
 
 
+def _cross_without_diagonal(x, y, ell):
+    K = _kernel(x, y, ell)  # lo que da reutilizar la media de las parejas i ≠ j
+    others = (K.sum() - K.diagonal().sum()) / (len(x) * (len(x) - 1))
+    return unbiased_mmd2_oracle(x, y, ell) + 2 * K.mean() - 2 * others
+
+
 UNBIASED_MMD2 = Exercise(
     "4.11",
     "unbiased_mmd2",
@@ -150,6 +177,17 @@ UNBIASED_MMD2 = Exercise(
         ),
         Slip("cruzado", "el término cruzado va multiplicado por 2.", _with(cross=1.0)),
         Slip("signo", "el término cruzado se resta.", _with(cross=-2.0)),
+        Slip(
+            "cruzado_sin_diagonal",
+            "al término cruzado se le quitó la diagonal: x_i e y_i son puntos distintos, y se "
+            "promedian las N·M parejas.",
+            _cross_without_diagonal,
+        ),
+        Slip(
+            "nunca_negativa",
+            "los valores negativos se cambiaron por 0: el estimador insesgado puede serlo.",
+            lambda x, y, ell: unbiased_mmd2_oracle(x, y, ell).clamp(min=0),
+        ),
         Slip(
             "sin_un_medio",
             "falta el 2 del exponente: el núcleo es exp(−‖a − b‖²/(2ℓ²)).",

@@ -1,5 +1,7 @@
 """Ejercicio 4.7: la distancia de Wasserstein en la recta."""
 
+import torch
+
 from course_lib.checks.core import Case, Exercise, Slip
 from course_lib.checks.random_cases import normal
 
@@ -15,6 +17,11 @@ def empirical_w1_cases():
         Case(label, (normal(B, N, seed=400 + i), 0.4 + 1.5 * normal(B, N, seed=410 + i)))
         for i, (label, B, N) in enumerate(sizes)
     ]
+
+
+def _all_pairs(x, y):
+    """Distancias (B, N, N) de cada punto de x a cada punto de y."""
+    return torch.abs(x[:, :, None] - y[:, None, :])
 
 
 def _sorted_gap(x, y):
@@ -60,6 +67,17 @@ EMPIRICAL_W1 = Exercise(
             "es la diferencia entre las medias: al promediar sin valor absoluto, lo que va a la "
             "derecha compensa lo que va a la izquierda.",
             lambda x, y: _sorted_gap(x, y).mean(-1).abs(),
+        ),
+        Slip(
+            "mas_proximo",
+            "cada punto de x va a su vecino más próximo de y: así un mismo punto de y recibe a "
+            "varios y otros se quedan sin ninguno.",
+            lambda x, y: _all_pairs(x, y).amin(2).mean(1),
+        ),
+        Slip(
+            "todas_las_parejas",
+            "es la media de todas las parejas, el coste de emparejar al azar, no el del mejor plan.",
+            lambda x, y: _all_pairs(x, y).mean((1, 2)),
         ),
         Slip(
             "suma",

@@ -34,6 +34,13 @@ def _m_step(x, z_mean, z_cov, *, covs=None, centre=True, noise=None, divisor=Non
     return W, squares / (N * D if divisor is None else divisor(N, D, W.shape[1]))
 
 
+def _single_spread(x, z_mean, z_cov):
+    def noise(r, z, cov, W):
+        return (r - z @ W.mT).square().sum() + torch.trace(W @ cov @ W.mT)
+
+    return _m_step(x, z_mean, z_cov, noise=noise)
+
+
 PPCA_M_STEP = Exercise(
     "3.5",
     "ppca_m_step",
@@ -78,6 +85,11 @@ PPCA_M_STEP = Exercise(
             "residuo_de_la_media",
             "es el residuo con z = μ, y falta lo que añade no conocer z, N·tr(WΣWᵀ).",
             lambda *args: _m_step(*args, noise=lambda r, z, cov, W: (r - z @ W.mT).square().sum()),
+        ),
+        Slip(
+            "una_dispersion",
+            "tr(WΣWᵀ) se sumó una sola vez: va una por dato, N·tr(WΣWᵀ).",
+            _single_spread,
         ),
         Slip(
             "sin_termino_cuadratico",

@@ -50,6 +50,11 @@ def _log_prob(
     return -half * (constant * D * math.log(2 * math.pi) + log_det + squares)
 
 
+def _without_log_det(x, W, mean, sigma2):
+    G = W.mT @ W + sigma2 * eye_like(W)
+    return _log_prob(x, W, mean, sigma2) + torch.logdet(G) / 2
+
+
 PPCA_LOG_PROB = Exercise(
     "3.1",
     "ppca_log_prob",
@@ -71,6 +76,11 @@ PPCA_LOG_PROB = Exercise(
             "sin_log_ruido",
             "falta (D − M)·log σ²: det C = σ^(2(D−M))·det G, y no solo det G.",
             lambda *args: _log_prob(*args, times=0),
+        ),
+        Slip(
+            "sin_log_det",
+            "falta log det G: det C = σ^(2(D−M))·det G.",
+            _without_log_det,
         ),
         Slip(
             "explicado_sumado",
@@ -111,7 +121,7 @@ PPCA_LOG_PROB = Exercise(
         ),
     ),
     shape_tip="x - mean tiene forma (N, D) y (x - mean) @ W, (N, M).",
-    remark="Con D = 200 y M = 2, la única matriz que se ha invertido es 2 × 2.",
+    remark="Con D = 200 y M = 2 basta con invertir una matriz 2 × 2.",
 )
 
 

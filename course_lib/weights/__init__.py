@@ -61,7 +61,9 @@ def info(name: str, folder: Path | None = None) -> dict[str, Any]:
     try:
         return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"{folder / name}.json no es JSON válido: {error}.") from error
+        raise CheckpointError(
+            f"{folder / name}.json no es JSON válido: {error}. Conviene volver a obtenerlo."
+        ) from error
 
 
 def load(name: str, device: str | torch.device = "cpu", folder: Path | None = None) -> nn.Module:
@@ -98,12 +100,18 @@ def save(
 
     `model`: la red, un `VAE` o un `Denoiser` (se guarda su red). `config`: los campos de arriba.
     `dtype`: precisión en disco (por ejemplo torch.float16); al cargar vuelve a la de la red.
-    Antes de escribir comprueba que de `config` se reconstruye ese mismo modelo.
+    Antes de escribir comprueba que la red que describe `config` tiene las mismas claves y formas,
+    y que todos los pesos son finitos también en `dtype`: si no, CheckpointError.
     """
     tensors = checkpoint.state_of(_stored(model))
     checkpoint.check_state(_stored(_build(config)), tensors, "config")
     if dtype is not None:
         tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()}
+    if bad := [k for k, v in tensors.items() if not torch.isfinite(v).all()]:
+        raise CheckpointError(
+            f"{name} no se guardó: {', '.join(bad[:3])} trae NaN, infinitos o números que no caben "
+            f"en {dtype or 'su tipo'}. Conviene revisar el entrenamiento o guardar en float32."
+        )
     return checkpoint.save(Path(folder or FOLDER) / f"{name}.json", tensors, config)
 
 
