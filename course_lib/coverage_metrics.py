@@ -11,6 +11,8 @@ from course_lib.errors import positive_int
 
 __all__ = ["DensityCoverage", "density_coverage", "expected_coverage"]
 
+FEW = 8  # dimensiones hasta las que compensa restar coordenada a coordenada
+
 
 class DensityCoverage(NamedTuple):
     """Las dos medidas: `density` ≥ 0 (1 si las leyes son iguales) y `coverage` en [0, 1]."""
@@ -25,7 +27,9 @@ def _blocks(x: Tensor, columns: int) -> tuple[Tensor, ...]:
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
-    return torch.cdist(x, y, compute_mode="use_mm_for_euclid_dist")
+    """Distancias (N, M): en pocas dimensiones, sin las cifras que pierde restar cuadrados."""
+    fast = "use_mm_for_euclid_dist" if x.shape[1] > FEW else "donot_use_mm_for_euclid_dist"
+    return torch.cdist(x, y, compute_mode=fast)
 
 
 def _radii(real: Tensor, k: int) -> Tensor:

@@ -18,7 +18,7 @@ def _samples(argument: str, x: Tensor, minimum: int = 2) -> Tensor:
         raise ValueError(f"{argument} debe tener al menos {minimum} muestras y tiene {len(x)}.")
     if not torch.isfinite(x).all():
         raise ValueError(f"{argument} contiene NaN o infinitos: la distancia no tendría sentido.")
-    return x.detach().to("cpu", torch.float64)
+    return x.detach().cpu().double()  # en este orden: MPS no conoce float64
 
 
 def _pair(a: Tensor, b: Tensor, names: tuple[str, str]) -> tuple[Tensor, Tensor]:

@@ -7,7 +7,7 @@ curso; no son comparables con el FID de Inception. Para conjuntos 2-D, en los pr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +24,7 @@ from course_lib.distances import (
     sliced_wasserstein,
 )
 from course_lib.errors import choose, positive_int
+from course_lib.evaluation import evaluating
 
 __all__ = [
     "ClassAccuracy",
@@ -44,8 +45,8 @@ __all__ = [
 ]
 
 
-def _batches(images: Tensor, classifier: nn.Module | None) -> tuple[nn.Module, Iterator[Tensor]]:
-    """El clasificador (por omisión, el del curso) y los lotes de imágenes en su dispositivo."""
+def _outputs(images: Tensor, classifier: nn.Module | None, of: Callable) -> Tensor:
+    """`of(clasificador, lote)` de todas las imágenes, en CPU; por omisión, con el del curso."""
     if images.dtype == torch.uint8:
         images = to_model(images)
     check_model_range(images, "images")
@@ -54,17 +55,24 @@ def _batches(images: Tensor, classifier: nn.Module | None) -> tuple[nn.Module, I
 
         classifier = weights.load_classifier()
     device = next(classifier.parameters()).device
-    return classifier.eval(), (part.to(device, torch.float32) for part in images.split(500))
+    with evaluating(classifier):
+        parts = [of(classifier, x.to(device, torch.float32)).cpu() for x in images.split(500)]
+    return torch.cat(parts)
 
 
-@torch.no_grad()
+def _classes(images: Tensor, classifier: nn.Module | None) -> Tensor:
+    """Los logaritmos sin normalizar (N, K) con que el clasificador puntúa cada clase."""
+    if len(images) == 0:
+        raise ValueError("images no tiene ninguna imagen: hace falta al menos una que clasificar.")
+    return _outputs(images, classifier, lambda net, x: net(x))
+
+
 def features(images: Tensor, classifier: nn.Module | None = None) -> Tensor:
     """Características (N, 128) float64, en CPU, de la penúltima capa del clasificador.
 
     `images`: (N, 1, 28, 28), float en [-1, 1] o uint8.
     """
-    classifier, parts = _batches(images, classifier)
-    return torch.cat([classifier.features(part).double().cpu() for part in parts])
+    return _outputs(images, classifier, lambda net, x: net.features(x)).double()
 
 
 @dataclass(frozen=True)
@@ -78,34 +86,32 @@ class ClassAccuracy:
         return self.total
 
 
-@torch.no_grad()
 def class_accuracy(
     images: Tensor, labels: Tensor, classifier: nn.Module | None = None
 ) -> ClassAccuracy:
-    """Fracción de `images` (N, 1, 28, 28) que el clasificador reconoce como su `labels` (N,)."""
+    """Fracción de `images` (N, 1, 28, 28) que el clasificador reconoce como su `labels` (N,).
+
+    ValueError si N = 0 o si no hay una etiqueta por imagen.
+    """
     if labels.shape != (len(images),):
         raise ValueError(
             f"labels debe tener forma ({len(images)},), una por imagen; se recibió "
             f"{tuple(labels.shape)}."
         )
-    classifier, parts = _batches(images, classifier)
-    right = torch.cat([classifier(part).argmax(-1).cpu() for part in parts]) == labels.cpu()
-    right, labels = right.double(), labels.cpu()
+    labels = labels.cpu()
+    right = (_classes(images, classifier).argmax(-1) == labels).double()
     per_class = {int(c): right[labels == c].mean().item() for c in labels.unique()}
     return ClassAccuracy(right.mean().item(), per_class)
 
 
-@torch.no_grad()
 def class_shares(images: Tensor, classifier: nn.Module | None = None) -> Tensor:
-    """Fracción (10,) float64 de `images` (N, 1, 28, 28) que el clasificador asigna a cada clase.
+    """Fracción (K,) float64 de `images` (N, 1, 28, 28) que el clasificador asigna a cada clase.
 
-    Suma 1. Una clase que el generador ha perdido se queda cerca de 0; el suelo es el reparto de
-    imágenes reales, que el clasificador tampoco reconoce sin errores. ValueError si N = 0.
+    K es el número de clases, 10 en el del curso, y la suma es 1. Una clase que el generador ha
+    perdido se queda cerca de 0; el suelo es el reparto de imágenes reales, que el clasificador
+    tampoco reconoce sin errores. ValueError si N = 0.
     """
-    if len(images) == 0:
-        raise ValueError("images no tiene ninguna imagen: no hay reparto de clases que medir.")
-    classifier, parts = _batches(images, classifier)
-    logits = torch.cat([classifier(part).cpu() for part in parts])
+    logits = _classes(images, classifier)
     return torch.bincount(logits.argmax(-1), minlength=logits.shape[1]).double() / len(logits)
 
 

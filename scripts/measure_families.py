@@ -7,10 +7,12 @@ Cada fila son N imágenes de un modelo (`training_seed`) sorteadas con una semil
 distancias de Fréchet y de núcleo a 10 000 imágenes de entrenamiento, densidad y cobertura frente a
 N de ellas, reparto de clases, segundos de CPU por imagen y, si el modelo da una cota de la
 verosimilitud, los bits por dimensión de 200 imágenes de prueba, siempre las mismas. El suelo mide
-igual N imágenes reales de prueba y va en la ficha del clasificador.
+igual N imágenes reales de prueba y va en la ficha del clasificador. «tiempo» copia a la ficha de la
+difusión lo que `benchmarks/calidad.py` midió tras los mismos minutos de entrenamiento que las otras.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -29,6 +31,7 @@ from course_lib.latent import bits_per_dim, elbo_terms
 
 N, BATCH, BOUND, PIXELS = 1000, 100, 200, 28 * 28
 SEEDS = Path("salidas/semillas")
+BENCHMARK = Path(__file__).parents[1] / "benchmarks/resultados/calidad.json"
 SAMPLERS = ((20, "dpmpp_2m"), (50, "ddim"))
 
 Draw = Callable[[Tensor, torch.Generator], Tensor]
@@ -120,10 +123,21 @@ def family(name: str, sampler: str, batch, reference: Reference, bound, seeds: r
     return rows
 
 
+def equal_time() -> dict:
+    """La distancia de Fréchet de la difusión tras unos minutos de CPU, según `benchmarks/`."""
+    found = json.loads(BENCHMARK.read_text(encoding="utf-8"))
+    mine = [run["frechet"] for run in found["runs"] if run["library"] == "curso"]
+    card = {"minutes": found["minutes"], "n": found["samples"], "steps": found["sampling_steps"]}
+    return card | {"frechet": mine, "floor": found["floor"]["frechet"]}
+
+
 def measure(which: str, reference: Reference) -> None:
     """Mide una familia y reescribe la parte `comparison` de su ficha."""
     if which == "suelo":
         name, part = "clasificador-fashion", {"floor": reference.floor()}
+        print(part)
+    elif which == "tiempo":
+        name, part = "ddpm-fashion", {"equal_time": equal_time()}
         print(part)
     elif which in ("vae", "vae-2d"):
         name = {"vae": "vae-fashion", "vae-2d": "vae-fashion-2d"}[which]
@@ -145,7 +159,7 @@ def measure(which: str, reference: Reference) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    every = ("suelo", "vae", "vae-2d", "dcgan", "ddpm")
+    every = ("suelo", "vae", "vae-2d", "dcgan", "ddpm", "tiempo")
     parser.add_argument("which", nargs="*", choices=(*every, []), default=[])
     chosen = parser.parse_args().which or every
     reference = Reference()

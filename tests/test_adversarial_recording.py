@@ -1,5 +1,6 @@
 """`RecordSamples`: graba el generador sin mover el entrenamiento."""
 
+import numpy as np
 import pytest
 import torch
 from test_adversarial_gan import assert_same_game, game
@@ -82,6 +83,19 @@ def test_al_retroceder_se_reemplaza_lo_grabado_despues(tmp_path):
     assert ahead.step == again.step
 
 
+def test_la_semilla_puede_ser_un_entero_de_numpy():
+    recorders = [RecordSamples(1, 5, seed) for seed in (7, np.int64(7))]
+    for recorder in recorders:
+        recorder(game())
+    assert torch.equal(recorders[0].samples[0][1], recorders[1].samples[0][1])
+
+
+class Elsewhere(torch.Generator):
+    """Hace de generador de una GPU."""
+
+    device = torch.device("cuda:0")
+
+
 def test_descripcion():
     recorder = RecordSamples(4, 3)
     game(callbacks=[recorder]).fit()
@@ -95,6 +109,7 @@ def test_descripcion():
         (lambda: RecordSamples(2, 2.5), TypeError, "n debe ser un entero positivo.*2.5"),
         (lambda: RecordSamples(2, 5, "0"), TypeError, "generator debe ser una semilla.*'0'"),
         (lambda: RecordSamples(2, 5, True), TypeError, "generator debe ser una semilla.*True"),
+        (lambda: RecordSamples(2, 5, Elsewhere()), TypeError, "Generator de CPU.* en cuda:0"),
         (
             lambda: RecordSamples(1, 5, averaged=True)(game(ema=None)),
             ValueError,

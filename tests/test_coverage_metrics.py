@@ -109,6 +109,14 @@ def test_un_generador_que_pierde_uno_de_dos_modos():
     assert lost.density == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.parametrize("std", [1e-2, 1e-4, 1e-6])
+def test_copiar_dos_modos_muy_estrechos_tambien_da_densidad_1(std):
+    """En el plano las distancias no salen de restar cuadrados, que aquí se parecen demasiado."""
+    near = std * randn(400, 2)
+    real = torch.cat([near[:200] - 1, near[200:] + 1])
+    assert metrics.density_coverage(real.flip(0), real) == (1.0, 1.0)
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 def test_copiar_los_datos_los_cubre_todos_y_da_densidad_1(offset):
     """De las copias entran en cada bola la del dato y las de sus k − 1 primeros vecinos, nunca la
@@ -196,6 +204,10 @@ def test_el_reparto_de_la_muestra_de_prueba_es_casi_uniforme(garments):
         (lambda: metrics.expected_coverage(3, 10, 3), ["k=3", "4", "hay 3"]),
         (lambda: metrics.expected_coverage(10, 0), ["m", "positivo"]),
         (lambda: metrics.class_shares(torch.zeros(0, 1, 28, 28)), ["images", "ninguna"]),
+        (
+            lambda: metrics.class_accuracy(torch.zeros(0, 1, 28, 28), torch.zeros(0).long()),
+            ["images", "ninguna"],
+        ),
         (lambda: metrics.class_shares(torch.zeros(2, 3, 28, 28)), ["(B, 1, H, W)"]),
     ],
 )

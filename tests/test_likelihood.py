@@ -79,6 +79,21 @@ def test_la_divergencia_exacta_es_la_traza_de_la_jacobiana(generator):
     assert torch.allclose(div, torch.stack(traces), atol=1e-12)
 
 
+def test_la_divergencia_no_depende_de_como_esta_x_en_la_memoria(generator):
+    """Con canales al final, aplanar x copia: la base no debe perderse en la copia."""
+    x = torch.randn(2, 3, 2, 2, generator=generator, dtype=F64)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        _, div = divergence(lambda y: y**3, x.to(memory_format=layout))
+        torch.testing.assert_close(div, (3 * x**2).flatten(1).sum(1))
+
+
+def test_la_divergencia_de_un_campo_constante_es_cero():
+    x, b = torch.zeros(3, 2, dtype=F64), torch.ones(2, dtype=F64, requires_grad=True)
+    for constant in (b.detach(), b):  # con parámetros y sin ellos
+        value, div = divergence(lambda y: constant.expand_as(y), x)  # noqa: B023
+        assert torch.equal(value, torch.ones_like(x)) and torch.equal(div, torch.zeros(3).to(x))
+
+
 def test_la_divergencia_se_puede_derivar(generator):
     """Con create_graph su gradiente en los parámetros es el analítico: d/da ∇·(a x³) = 3Σx²."""
     x, a = torch.randn(3, 2, generator=generator, dtype=F64), torch.tensor(0.7, dtype=F64)
@@ -138,6 +153,51 @@ def test_bits_por_dimension_de_una_gaussiana_ancha(generator):
     assert abs((got - exact).mean()) < 0.01
 
 
+class Smooth(torch.nn.Module):
+    """Una red de verdad, con parámetros, que cambia despacio con t."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        layers = torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2)
+        self.body = torch.nn.Sequential(*layers)
+
+    def forward(self, x, t):
+        return self.body(torch.cat([x, t[:, None].to(x)], 1))
+
+
+def small_net(dtype):
+    return Denoiser(Smooth().to(dtype), VP(beta_max=5.0), "v")
+
+
+@pytest.mark.parametrize("method", ["heun", "dop853"])
+@pytest.mark.parametrize("x_type", [torch.float32, F64])
+def test_sirve_con_redes_en_float32(x_type, method, generator):
+    """La red se evalúa en su tipo, la integral va en float64 y el resultado, en el de x."""
+    x = torch.randn(4, 2, generator=generator).to(x_type)
+    options = {"method": method, "tolerance": 1e-6, "steps": 20, "t_min": 0.01}
+    exact = log_prob(small_net(F64), x.double(), **options)
+    got = log_prob(small_net(torch.float32), x, **options)
+    assert got.dtype == x_type and (got - exact).abs().max() < 1e-4
+    assert exact.std() > 0.5
+    path = flow(small_net(torch.float32), x, torch.linspace(0.01, 1, 5), method)
+    assert path.states[-1].dtype == F64
+    bits = bits_per_dim(small_net(torch.float32), x, generator=0, **options)
+    assert bits.dtype == x_type and bits.isfinite().all()
+
+
+def test_no_finge_un_gradiente_y_sirve_sin_modo_de_gradiente(generator):
+    """Derivar solo el camino de x, sin el del campo, daría un gradiente falso en silencio."""
+    x = DATA.sample(3, generator).requires_grad_()
+    denoiser = DATA.denoiser(VP())
+    results = [log_prob(denoiser, x, steps=10, method=m) for m in ("heun", "rk45")]
+    assert not any(result.requires_grad for result in results)
+    assert not flow(denoiser, x, [0.1, 1.0]).states[-1].requires_grad
+    with torch.inference_mode():
+        again = log_prob(denoiser, x.detach(), steps=10)
+    assert torch.equal(again, results[0])
+
+
 # --- entradas que no sirven ----------------------------------------------------------------------
 
 
@@ -177,6 +237,48 @@ def test_un_campo_que_se_dispara_tambien():
     with pytest.raises(SolverError, match="heun se paró en t=.*finito") as caught:
         log_prob(Denoiser(Explodes(), Flow(), "velocity"), torch.ones(1, 2, dtype=F64), steps=5)
     assert len(caught.value.trajectory.times) >= 2
+
+
+class Nowhere(torch.nn.Module):
+    def forward(self, x, t):
+        return x * math.nan
+
+
+@pytest.mark.parametrize("method", ["heun", "rk4", "rk45", "dop853"])
+def test_un_campo_sin_valor_lo_dice(method):
+    """SciPy, con la primera pendiente NaN, seguiría con un instante NaN."""
+    denoiser = Denoiser(Nowhere(), Flow(), "velocity")
+    with pytest.raises(SolverError, match="se paró en t=.*finito.*t_min o times"):
+        log_prob(denoiser, torch.ones(1, 2), steps=5, method=method)
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "message"),
+    [
+        (lambda d: log_prob(d, torch.ones(2)), ValueError, r"x0 .*\(B, …\).*\(2,\)"),
+        (lambda d: log_prob(d, torch.ones(0, 2)), ValueError, r"x0 .*B ≥ 1.*\(0, 2\)"),
+        (lambda d: flow(d, torch.ones(2), [0, 1]), ValueError, r"x debe tener forma"),
+        (lambda d: flow(d, torch.ones(1, 2), []), ValueError, r"times .*dos instantes.*\(0,\)"),
+        (lambda d: flow(d, torch.ones(1, 2), [0.5]), ValueError, r"times .*\(1,\)"),
+        (lambda d: bits_per_dim(d, torch.ones(1, 2), levels=1), ValueError, "levels .*2.*es 1"),
+        (
+            lambda d: bits_per_dim(d, torch.ones(1, 2, dtype=torch.uint8)),
+            TypeError,
+            "x0 .*uint8.*to_model",
+        ),
+        (lambda d: log_prob(d, torch.ones(1, 2), steps=2.5), TypeError, "steps .*2.5"),
+    ],
+)
+def test_datos_que_no_sirven(use, error, message):
+    with pytest.raises(error, match=message):
+        use(DATA.denoiser(VP()))
+
+
+@pytest.mark.filterwarnings("error")
+def test_una_tolerancia_diminuta_no_llena_la_pantalla_de_avisos():
+    with pytest.raises(SolverError, match="50 evaluaciones"):
+        options = {"method": "rk45", "tolerance": 1e-20, "max_evaluations": 50}
+        log_prob(DATA.denoiser(VP()), torch.ones(1, 2, dtype=F64), **options)
 
 
 @pytest.mark.parametrize(

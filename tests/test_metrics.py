@@ -240,6 +240,56 @@ def test_las_caracteristicas_no_dependen_del_lote_ni_de_la_forma_de_dar_las_imag
     torch.testing.assert_close(together, metrics.features(images.to_model(part)))
 
 
+class NoDouble(torch.Tensor):
+    """Hace de tensor de un dispositivo que, como MPS, no conoce float64."""
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+    def double(self):
+        raise TypeError("este dispositivo no conoce float64")
+
+
+class Flat(torch.nn.Module):
+    """Un clasificador cuyas características son los píxeles; apunta en qué modo se le usa."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen, self.drop = set(), torch.nn.Dropout(0.5)
+        self.anchor = torch.nn.Parameter(torch.zeros(1))
+
+    def features(self, x):
+        self.seen.add((self.training, self.drop.training))
+        return self.drop(x.flatten(1)).as_subclass(NoDouble)
+
+    def forward(self, x):
+        return self.features(x)[:, :3]
+
+
+def test_se_mide_en_modo_de_evaluacion_y_cada_modulo_vuelve_al_suyo():
+    """También en un dispositivo sin float64: se pasa a la CPU antes de convertir."""
+    classifier = Flat().train()
+    classifier.drop.eval()
+    x = 2 * torch.rand(7, 1, 4, 4) - 1
+    found = metrics.features(x, classifier)
+    assert found.dtype == torch.float64 and torch.equal(found, x.flatten(1).double())
+    metrics.class_shares(x, classifier)
+    metrics.class_accuracy(x, torch.zeros(7).long(), classifier)
+    with pytest.raises(RuntimeError):
+        metrics.features(torch.zeros(2, 1, 4, 4), Broken(classifier))
+    assert classifier.seen == {(False, False)}
+    assert classifier.training and not classifier.drop.training
+
+
+class Broken(torch.nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def features(self, x):
+        raise RuntimeError("no cabe en la memoria")
+
+
 def test_frechet_con_caracteristicas_crece_con_el_ruido(test_images):
     x = test_images.to_model()
     real_a, real_b = x[:500], x[500:]

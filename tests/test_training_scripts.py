@@ -121,6 +121,8 @@ def test_ctrl_c_no_toca_los_pesos_repartidos_y_se_puede_seguir(script, module, t
     assert json.loads(point.read_text())["paso"] == 2
     (config,) = script(module, steps=4)
     assert config["training"]["steps"] == 4
+    if module in SEEDED:  # una parte se hizo en otra ejecución: no se sabe lo que costó
+        assert config["training"]["cpu_seconds"] is None
 
 
 @every_script
@@ -132,6 +134,8 @@ def test_la_ficha_dice_lo_que_de_verdad_se_hizo(script, module):
     assert (training["steps"], training["images"]) == (3, 24)
     assert training["script"] == f"scripts/{module.__name__}.py"
     assert training["data"] == Data.source and training["batch_size"] == 8
+    if module in SEEDED:
+        assert isinstance(training["cpu_seconds"], int) and training["cpu_seconds"] >= 0
     losses = [loss for _, loss in trainer.history]
     assert training["final_loss"] == pytest.approx(sum(losses) / 3, abs=1e-4)
 

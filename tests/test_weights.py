@@ -327,6 +327,26 @@ def test_json_roto(folder):
             function("prueba", folder=folder)
 
 
+@pytest.mark.parametrize(
+    ("value", "dtype", "words"),
+    [
+        (float("nan"), None, "NaN"),
+        (float("inf"), torch.float16, "infinitos"),
+        (1e5, torch.float16, "no caben en torch.float16"),
+    ],
+)
+def test_save_no_escribe_pesos_que_no_son_finitos(folder, value, dtype, words):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    model = build()
+    name, parameter = next(iter(model.net.named_parameters()))
+    with torch.no_grad():
+        parameter.view(-1)[0] = value
+    with pytest.raises(CheckpointError, match=words) as caught:
+        weights.save("prueba", model, CONFIG, folder, dtype)
+    assert name in str(caught.value) and "Conviene" in str(caught.value)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_save_no_escribe_si_la_configuracion_no_es_la_de_la_red(folder):
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     wrong = CONFIG | {"network": {"class": "UNet", "args": UNET | {"base": 16}}}

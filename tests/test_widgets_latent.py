@@ -90,6 +90,44 @@ def test_con_bernoulli_se_codifican_datos_en_cero_uno():
     np.testing.assert_allclose(sorted(sent[:, 0]), sorted(mean[:, 0]), atol=1e-6)
 
 
+class Normed(nn.Module):
+    """Un codificador con memoria: en modo de entrenamiento, la cambia y depende del lote."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.norm, self.head = nn.BatchNorm1d(24), nn.Linear(24, 4)
+
+    def forward(self, x):
+        return self.head(self.norm(x.flatten(1)))
+
+
+def test_codificar_no_toca_el_vae():
+    vae = VAE(Normed(), MLPDecoder(2, (1, 6, 4)), DiscreteLikelihood(), 2).train()
+    before = {name: value.clone() for name, value in vae.state_dict().items()}
+    codes = LatentSpace(vae, pictures(), points=20).codes
+    assert all(torch.equal(before[name], value) for name, value in vae.state_dict().items())
+    assert vae.training and vae.encoder.norm.training
+    assert LatentSpace(vae.eval(), pictures(), points=20).codes == codes
+
+
+def lost_encoder():
+    vae = small_vae()
+    with torch.no_grad():
+        vae.encoder.first.bias[0] = math.nan
+    return vae
+
+
+def relabelled(shift, classes=3):
+    data = pictures(classes=classes)
+    return ImageData(data.images, data.labels + shift, data.class_names, data.source)
+
+
+def many_classes():
+    data = pictures()
+    return ImageData(data.images, data.labels, tuple(map(str, range(101))), data.source)
+
+
 def test_los_nombres_de_las_clases():
     assert LatentSpace(small_vae(), pictures()).classes == ["a", "b", "c"]
     assert LatentSpace(small_vae()).classes == ["clase 0", "clase 1", "clase 2"]
@@ -179,6 +217,22 @@ def with_decoder(decoder, likelihood=None):
             ValueError,
             "clase 4 y vae solo tiene las de 0 a 2",
         ),
+        (
+            lambda: LatentSpace(small_vae(), relabelled(-1)),
+            ValueError,
+            "clase -1 y vae solo tiene las de 0 a 2",
+        ),
+        (
+            lambda: LatentSpace(small_vae(classes=None), relabelled(254)),
+            ValueError,
+            "clase 256 y class_names solo tiene las de 0 a 2",
+        ),
+        (
+            lambda: LatentSpace(small_vae(classes=None), many_classes()),
+            ValueError,
+            "101 clases y caben hasta 100",
+        ),
+        (lambda: LatentSpace(lost_encoder(), pictures()), ValueError, "medias.*NaN.*encoder"),
         (lambda: LatentSpace(small_vae(), pictures(), points=0), ValueError, "points .*positivo"),
         (lambda: LatentSpace(small_vae(), pictures(), points=2001), ValueError, r"\[1, 2000\]"),
         (lambda: LatentSpace(small_vae(), z=(0, 4)), ValueError, r"z\[1\].*\[-3, 3\].*4"),
@@ -206,6 +260,11 @@ def test_rasgos_imposibles_del_plano():
     assert (widget.z, widget.y) == ([0.5, -1.0], 2)
     widget.z, widget.y = (1, 2), 0
     assert (widget.z, widget.y) == ([1.0, 2.0], 0)
+
+
+def test_los_enteros_de_numpy_son_enteros():
+    assert LatentSpace(small_vae(), y=np.int64(2)).y == 2
+    assert GradientVariance(seed=np.int64(5)).seed == 5
 
 
 def test_los_pesos_repartidos_pesan_lo_previsto():

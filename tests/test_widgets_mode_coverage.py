@@ -132,7 +132,7 @@ LINE = GaussianMixture([0.5, 0.5], [[0.0], [1.0]], torch.ones(2, 1, 1))
         (lambda: ModeCoverage({"a": 5}), TypeError, r"runs\['a'\] debe ser una lista de parejas"),
         (lambda: ModeCoverage({"a": [swarm()]}), TypeError, "lista de parejas"),
         (lambda: ModeCoverage({"a": [(1.5, swarm())]}), TypeError, "el paso, un entero; trae 1.5"),
-        (lambda: ModeCoverage({"a": [(-1, swarm())]}), TypeError, "el paso, un entero; trae -1"),
+        (lambda: ModeCoverage({"a": [(-1, swarm())]}), ValueError, "el paso debe ser 0 o más.* -1"),
         (
             lambda: ModeCoverage({"a": [(4, swarm()), (4, swarm())]}),
             ValueError,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor, nn
 
 from course_lib.adversarial.gan import AdversarialTrainer
 from course_lib.errors import positive_int
+from course_lib.evaluation import evaluating
 
 __all__ = ["RecordSamples"]
 
@@ -20,12 +23,14 @@ class RecordSamples:
     actual. Se evalúa en modo evaluación y cada módulo vuelve al suyo; como el azar no es el del
     entrenamiento, los pesos a los que se llega son los mismos con él y sin él.
 
-    `samples` es la lista de pares (paso, muestras (n, ...)), en CPU. Los avisos no ven el principio:
-    llamarlo a mano con el `trainer`, antes de `fit`, guarda el paso 0. Si el entrenamiento retrocede (`resume`),
-    lo que se guardó de ahí en adelante se reemplaza. Hace falta uno por entrenamiento.
+    `samples` es la lista de pares (paso, muestras (n, ...)), en CPU. Los avisos no ven el
+    principio: llamarlo a mano con el `trainer`, antes de `fit`, guarda el paso 0. Si el
+    entrenamiento retrocede (`resume`), lo que se guardó de ahí en adelante se reemplaza; no viaja
+    en el punto de control. Hace falta uno por entrenamiento.
 
-    Errores: `TypeError` si no se usa con un `AdversarialTrainer`; `ValueError` si `every` o `n` no
-    son positivos, si otro entrenamiento tiene otro `latent_dim` o si se pide la EMA y no la hay.
+    Errores: `TypeError` si `generator` no es así o si no se usa con un `AdversarialTrainer`;
+    `ValueError` si `every` o `n` no son positivos, si otro entrenamiento tiene otro `latent_dim` o
+    si se pide la EMA y no la hay.
     """
 
     def __init__(
@@ -36,12 +41,13 @@ class RecordSamples:
         averaged: bool = False,
     ) -> None:
         self.every, self.n = positive_int("every", every), positive_int("n", n)
-        if isinstance(generator, int) and not isinstance(generator, bool):
-            generator = torch.Generator().manual_seed(generator)
-        if not isinstance(generator, torch.Generator):
+        if isinstance(generator, Integral) and not isinstance(generator, bool):
+            generator = torch.Generator().manual_seed(int(generator))
+        if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
+            where = f" en {generator.device}" if isinstance(generator, torch.Generator) else ""
             raise TypeError(
                 "generator debe ser una semilla entera o un torch.Generator de CPU; se recibió "
-                f"{generator!r}."
+                f"{generator!r}{where}."
             )
         self.generator, self.averaged = generator, averaged
         self.samples: list[tuple[int, Tensor]] = []
@@ -59,7 +65,8 @@ class RecordSamples:
         net = self._network(trainer)
         z = self._latents(trainer.latent_dim).to(next(net.parameters()))
         self.samples = [(step, x) for step, x in self.samples if step < trainer.step]
-        self.samples.append((trainer.step, _evaluate(net, z).cpu()))
+        with evaluating(net):
+            self.samples.append((trainer.step, net(z).cpu()))
 
     def _network(self, trainer: AdversarialTrainer) -> nn.Module:
         if not self.averaged:
@@ -80,15 +87,3 @@ class RecordSamples:
 
     def __repr__(self) -> str:
         return f"RecordSamples(cada {self.every} pasos, {len(self.samples)} instantes de {self.n})"
-
-
-@torch.no_grad()
-def _evaluate(net: nn.Module, z: Tensor) -> Tensor:
-    """`net(z)` en modo evaluación; cada módulo vuelve después al modo en que estaba."""
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        return net(z)
-    finally:
-        for module, training in modes:
-            module.training = training

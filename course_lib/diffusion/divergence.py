@@ -26,18 +26,20 @@ def divergence(
 
     Sin `probes`, la traza exacta: D derivaciones hacia atrás. Con `probes`, de forma (K, *x.shape)
     y $E[vv^\top]=I$, el estimador de Hutchinson $\frac1K\sum_kv_k^\top\nabla f\,v_k$, insesgado y
-    con K derivaciones. `create_graph` deja derivarla respecto de los parámetros de f.
+    con K derivaciones. `create_graph` deja derivar los dos resultados respecto de los parámetros de
+    f, y de x si x ya pedía gradiente; sin él, ninguno se puede derivar.
     Hutchinson (1989); Grathwohl et al. (2019), ec. 7.
     """
-    with torch.enable_grad():
-        x = x if x.requires_grad else x.detach().requires_grad_(True)
+    with torch.inference_mode(False), torch.enable_grad():  # también dentro de inference_mode
+        x = x if x.requires_grad else x.detach().clone().requires_grad_(True)
         value = f(x)
+        if not value.requires_grad:  # un campo constante
+            return value, x.new_zeros(len(x))
         directions = _basis(x) if probes is None else probes
         total, last = 0.0, (x[0].numel() if probes is None else len(probes)) - 1
         for i, v in enumerate(directions):
-            (pulled,) = torch.autograd.grad(
-                value, x, v, create_graph=create_graph, retain_graph=create_graph or i < last
-            )
+            again = {"create_graph": create_graph, "retain_graph": create_graph or i < last}
+            (pulled,) = torch.autograd.grad(value, x, v, **again, materialize_grads=True)
             total = total + (pulled * v).flatten(1).sum(1)
     scale = 1 if probes is None else len(probes)
     return (value, total / scale) if create_graph else (value.detach(), total / scale)
@@ -65,6 +67,6 @@ def probes_for(x: Tensor, trace: str, probes: int, rng, max_exact_dim: int) -> T
 def _basis(x: Tensor):
     """Los vectores de la base, uno por dimensión, repetidos en todo el lote."""
     for i in range(x[0].numel()):
-        v = torch.zeros_like(x)
-        v.flatten(1)[:, i] = 1.0
-        yield v
+        v = x.new_zeros(len(x), x[0].numel())
+        v[:, i] = 1.0
+        yield v.view(x.shape)

@@ -1,49 +1,35 @@
 r"""La log-verosimilitud exacta de un modelo de difusión, por su ODE de flujo de probabilidad.
 
 Si $\dot x=v(x,t)$ lleva los datos al ruido, $\log p_0(x_0)=\log p_1(x_1)+\int_0^1\nabla\cdot v\,dt$
-(Chen et al., 2018, teorema 1; Song et al., 2021b, ec. 39). Todo se integra en float64.
+(Chen et al., 2018, teorema 1; Song et al., 2021b, ec. 39). El estado y la integral van en float64
+(en MPS, que no lo conoce, en float32); la red se evalúa en el tipo de sus parámetros.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from numbers import Integral
 
 import torch
-from scipy.integrate import DOP853, RK45
 from torch import Tensor
 
 from course_lib.diffusion.divergence import MAX_EXACT_DIM, divergence, probes_for
+from course_lib.diffusion.integrators import (
+    ADAPTIVE,
+    METHODS,
+    SolverError,
+    Trajectory,
+    adaptive,
+    fixed,
+)
+from course_lib.diffusion.schedules import double
 from course_lib.errors import choose, floating, in_range, positive_int
 from course_lib.noise import noise_source
+from course_lib.probability.covariance import double_like
 
 __all__ = ["SolverError", "Trajectory", "bits_per_dim", "flow", "log_prob"]
 
 T_MIN = 1e-5  # donde σ(0) = 0 el score no existe en t = 0: se empieza aquí
-ADAPTIVE = {"rk45": RK45, "dop853": DOP853}
-METHODS = ("heun", "rk4", *ADAPTIVE)
-
-Field = Callable[[float, Tensor], Tensor]
-
-
-@dataclass
-class Trajectory:
-    """Los instantes visitados, el estado en cada uno y cuántas veces se evaluó el campo."""
-
-    times: list[float]
-    states: list[Tensor]
-    evaluations: int = 0
-    problem: str = field(default="", repr=False)
-
-
-class SolverError(RuntimeError):
-    """El integrador no llegó al final: `trajectory` es el tramo recorrido."""
-
-    def __init__(self, message: str, trajectory: Trajectory):
-        super().__init__(message)
-        self.trajectory = trajectory
 
 
 def log_prob(
@@ -75,19 +61,18 @@ def log_prob(
       `t_min`.
     - `prior`: $\log p_1$; si no se da, la del esquema, $N(0,\sigma_1^2I)$.
 
-    Errores: `ValueError` si la traza exacta es demasiado cara (más de `max_exact_dim`) o t_min no
+    El resultado tiene el tipo de `x0` y no se puede derivar: el gradiente de $\log p$ en x es el
+    score. Errores: `ValueError` si la traza exacta es demasiado cara (más de `max_exact_dim`) o t_min no
     sirve; `SolverError`, con el tramo recorrido, si el integrador no llega a t = 1.
     """
-    x = floating("x0", x0).double()
-    rng = noise_source(generator)
-    directions = probes_for(x, trace, probes, rng, max_exact_dim)
+    x, velocity = _batch("x0", x0), _velocity(denoiser, cond)
+    directions = probes_for(x, trace, probes, noise_source(generator), max_exact_dim)
 
     def rate(t: float, state: Tensor) -> Tensor:
         """Derivada de (x, ∫∇·v): el estado es (B, D + 1)."""
-        velocity, div = divergence(
-            lambda y: denoiser(y, t, **cond).velocity, state[:, :-1].view_as(x), directions
-        )
-        return torch.cat([velocity.flatten(1), div[:, None]], 1)
+        place = state[:, :-1].view_as(x)
+        value, div = divergence(lambda y: velocity(y, t), place, directions)
+        return torch.cat([value.flatten(1), div[:, None]], 1)
 
     start = torch.cat([x.flatten(1), x.new_zeros(len(x), 1)], 1)
     schedule = denoiser.schedule
@@ -114,17 +99,21 @@ def flow(
     Con un método adaptativo solo cuentan los extremos de `times`. Devuelve una `Trajectory` de
     estados con la forma de `x`. `SolverError` si el integrador no llega al final.
     """
-    shape = floating("x", x).shape
+    x, times, velocity, shape = _batch("x", x), double(times), _velocity(denoiser, cond), x.shape
+    if times.ndim != 1 or len(times) < 2:
+        raise ValueError(
+            f"times debe traer al menos dos instantes, (N,); tiene forma {tuple(times.shape)}."
+        )
 
     def rate(t: float, state: Tensor) -> Tensor:
         with torch.no_grad():
-            return denoiser(state.view(shape), t, **cond).velocity.flatten(1)
+            return velocity(state.view(shape), t).flatten(1)
 
-    start, ends = x.double().flatten(1), (times[0].item(), times[-1].item())
+    start, ends = x.flatten(1), (times[0].item(), times[-1].item())
     if choose("method", method, METHODS) in ADAPTIVE:
         path = adaptive(rate, start, *ends, ADAPTIVE[method], tolerance, max_evaluations)
     else:
-        path = fixed(rate, start, times.double(), method)
+        path = fixed(rate, start, times, method)
     path.states = [state.view(shape) for state in path.states]
     return path
 
@@ -143,80 +132,33 @@ def bits_per_dim(
     $\log P(x)\ge E_u[\log p(x+u)]+D\log\Delta$ (Theis et al., 2016, sec. 3.1). `options`, las de
     `log_prob`.
     """
-    width = 2 / (positive_int("levels", levels) - 1)
-    rng, dim, total = noise_source(generator), x0[0].numel(), 0.0
+    if positive_int("levels", levels) < 2:
+        raise ValueError(f"levels debe ser al menos 2, los niveles de cada píxel; es {levels}.")
+    x, width = _batch("x0", x0), 2 / (levels - 1)
+    rng, dim, total = noise_source(generator), x[0].numel(), 0.0
     for _ in range(positive_int("dequantisations", dequantisations)):
-        uniform = torch.special.ndtr(rng(x0).double()) - 0.5
-        nats = log_prob(denoiser, x0.double() + width * uniform, generator=rng, **options)
+        uniform = torch.special.ndtr(rng(x0).to(x)) - 0.5
+        nats = log_prob(denoiser, x + width * uniform, generator=rng, **options)
         total = total - (nats / dim + math.log(width)) / math.log(2)
-    return total / dequantisations
+    return (total / dequantisations).to(x0.dtype)
 
 
-# --- los integradores -----------------------------------------------------------------------------
+def _batch(argument: str, x: Tensor) -> Tensor:
+    """Un lote (B, …) en la precisión de la integral y sin gradiente; si no lo es, `ValueError`."""
+    if floating(argument, x).ndim < 2 or len(x) == 0:
+        raise ValueError(
+            f"{argument} debe tener forma (B, …), con B ≥ 1, y tiene forma {tuple(x.shape)}."
+        )
+    return x.detach().to(double_like(x))
 
 
-def fixed(rate: Field, state: Tensor, times: Tensor, method: str) -> Trajectory:
-    """Heun o Runge–Kutta clásico por una rejilla dada."""
-    step = {"heun": heun_step, "rk4": rk4_step}[method]
-    path = Trajectory([times[0].item()], [state])
-    for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
-        state = step(rate, t, state, s - t)
-        path.times.append(s)
-        path.states.append(state)
-        path.evaluations += 2 if method == "heun" else 4
-        if not torch.isfinite(state).all():
-            raise SolverError(_stopped(s, "el estado dejó de ser finito", method), path)
-    return path
+def _velocity(denoiser, cond: dict) -> Callable[[Tensor, float], Tensor]:
+    """La velocidad en el tipo de x, con la red evaluada en el de sus parámetros, si los tiene."""
+    own = next((p.dtype for p in getattr(denoiser, "parameters", tuple)()), None)
+    return lambda x, t: denoiser(x.to(own or x.dtype), t, **cond).velocity.to(x.dtype)
 
 
-def heun_step(rate: Field, t: float, x: Tensor, h: float) -> Tensor:
-    """Orden 2: la media de la pendiente en t y en el punto al que lleva Euler."""
-    first = rate(t, x)
-    return x + h * (first + rate(t + h, x + h * first)) / 2
-
-
-def rk4_step(rate: Field, t: float, x: Tensor, h: float) -> Tensor:
-    """Orden 4: Runge–Kutta clásico."""
-    k1 = rate(t, x)
-    k2 = rate(t + h / 2, x + h / 2 * k1)
-    k3 = rate(t + h / 2, x + h / 2 * k2)
-    k4 = rate(t + h, x + h * k3)
-    return x + h * (k1 + 2 * k2 + 2 * k3 + k4) / 6
-
-
-def adaptive(
-    rate: Field, state: Tensor, t: float, end: float, solver, tolerance: float, limit: int
-) -> Trajectory:
-    """Un integrador de SciPy, paso a paso: si no llega a `end`, dice dónde y qué recorrió."""
-    in_range("tolerance", tolerance, 0, 1, open_low=True)
-    positive_int("max_evaluations", limit)
-
-    def flat(t: float, y):
-        value = rate(float(t), torch.from_numpy(y).view(state.shape).to(state.device))
-        return value.reshape(-1).cpu().numpy()
-
-    path = Trajectory([t], [state])
-    run = solver(flat, t, state.reshape(-1).cpu().numpy(), end, rtol=tolerance, atol=tolerance)
-    name = solver.__name__
-    while run.status == "running":
-        if run.nfev >= limit:
-            reason = f"agotó las {limit} evaluaciones (max_evaluations)"
-            raise SolverError(_stopped(run.t, reason, name), path)
-        run.step()
-        if run.status == "failed":
-            reason = "necesitaba un paso menor que la precisión de la máquina"
-            raise SolverError(_stopped(run.t, reason, name), path)
-        path.times.append(float(run.t))
-        path.states.append(torch.from_numpy(run.y.copy()).view(state.shape).to(state.device))
-        path.evaluations = run.nfev
-    return path
-
-
-def _stopped(t: float, reason: str, method: str) -> str:
-    return (
-        f"{method} se paró en t={t:.6g}: {reason}. El tramo recorrido está en error.trajectory. "
-        "Conviene subir t_min, aflojar tolerance o dar más pasos."
-    )
+# --- la rejilla -----------------------------------------------------------------------------------
 
 
 def start_time(schedule, t_min: float | None) -> float:
@@ -234,8 +176,6 @@ def start_time(schedule, t_min: float | None) -> float:
 
 def upward(schedule, steps: int, spacing: str, t_min: float | None) -> Tensor:
     """La rejilla del esquema en sentido creciente, desde `t_min`."""
-    if not isinstance(steps, Integral):
-        raise TypeError(f"steps debe ser un entero; se recibió {steps!r}.")
     first = start_time(schedule, t_min)
     grid = schedule.grid(positive_int("steps", steps), spacing).flip(0)
     inside = grid[grid > first]

@@ -49,15 +49,26 @@ function render({ model, el }) {
     return { evidence, modes, ...lowerBound(problem(), q()), gap: posteriorGap(problem(), q(), evidence) };
   };
 
-  const move = ({ mean, std }) => {
-    model.set("mean", clamp(mean, ...limits.mean));
-    put(model, "std", clamp(std, ...limits.std));
+  let writing = false; // si es este dibujo quien escribe los rasgos, y no Python ni otro dibujo
+  const write = (values) => {
+    writing = true;
+    Object.entries(values).forEach(([name, value]) => model.set(name, value));
+    model.save_changes();
+    writing = false;
   };
+  const bound = ({ mean, std }) => ({ mean: clamp(mean, ...limits.mean), std: clamp(std, ...limits.std) });
   /** Vuelve a empezar desde `from`, con la historia en blanco. */
   const restart = (from) => {
     play.stop();
-    [settled, history, start] = [false, [], { mean: clamp(from.mean, ...limits.mean), std: clamp(from.std, ...limits.std) }];
-    move(start);
+    [settled, history, start] = [false, [], bound(from)];
+    write(start);
+    draw();
+  };
+  /** Si algo cambia desde fuera, lo que decían la historia y la nota ya no vale. */
+  const moved = () => {
+    if (writing) return;
+    play.stop();
+    [settled, history, start] = [false, [], q()];
     draw();
   };
   /** Da hasta `steps` pasos; devuelve si se puede seguir. */
@@ -69,7 +80,7 @@ function render({ model, el }) {
       settled = next === null;
       if (next) history = [...history, lowerBound(problem(), place = next).elbo];
     }
-    move(place);
+    write(place);
     draw();
     if (settled) announce();
     return !settled;
@@ -81,14 +92,14 @@ function render({ model, el }) {
   const kind = choice({
     label: "El decodificador: la media de x, dada z", options: Object.keys(DECODERS), value: problem().decoder,
     content: (v) => [`${v}, ${DECODERS[v].formula}`],
-    onchange: (v) => { model.set("decoder", v); restart(start); announce(); },
+    onchange: (v) => { write({ decoder: v }); restart(start); announce(); },
   });
   const range = (label, [min, max], value, oninput, step = "any") =>
     slider({ label, min, max, step, value, text: fixed, oninput, onchange: announce });
-  const setX = (v) => { model.set("x", v); restart(start); };
+  const setX = (v) => { write({ x: v }); restart(start); };
   const xSlider = range("|x|, el dato observado", limits.x, problem().x, setX, 0.01);
-  const meanSlider = range("|m|, media de |q|", limits.mean, q().mean, (v) => restart({ mean: v, std: q().std }));
-  const stdSlider = range("|v|, desviación de |q|", limits.std, q().std, (v) => restart({ mean: q().mean, std: v }));
+  const meanSlider = range("|μ|, media de |q|", limits.mean, q().mean, (v) => restart({ mean: v, std: q().std }));
+  const stdSlider = range("|τ|, desviación de |q|", limits.std, q().std, (v) => restart({ mean: q().mean, std: v }));
   const play = player({
     label: "Reproducir el ascenso de la ELBO", period: () => (reducedMotion() ? 900 : 60), step: () => climb(reducedMotion() ? 15 : 1),
   });
@@ -110,7 +121,7 @@ function render({ model, el }) {
   const zAxis = { min: left, max: right, label: "z" };
   const summary = () => {
     const { evidence, elbo, gap } = now();
-    return `m ${fixed(q().mean)}, v ${fixed(q().std)}: log p(x) ${fixed(evidence, 3)}, ELBO ${fixed(elbo, 3)}, hueco ${fixed(gap, 3)} nats`;
+    return `μ ${fixed(q().mean)}, τ ${fixed(q().std)}: log p(x) ${fixed(evidence, 3)}, ELBO ${fixed(elbo, 3)}, hueco ${fixed(gap, 3)} nats`;
   };
 
   const drawModel = ({ evidence }) => {
@@ -204,7 +215,7 @@ function render({ model, el }) {
     h("div", {}, path.root, legend([["cw-main cw-thick", "ELBO"], ["cw-ink cw-dashed", "log |p|(|x|)"]])),
     note.root, live.root);
   el.append(h("div", { class: "curso-widget" }, root));
-  const unwatch = watch(model, ["x", "noise_std", "mean", "std", "decoder"], draw);
+  const unwatch = watch(model, ["x", "noise_std", "mean", "std", "decoder"], moved);
   draw();
   return () => { play.stop(); unwatch(); [curve, joint, laws, path].forEach((c) => c.remove()); };
 }

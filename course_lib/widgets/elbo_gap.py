@@ -25,8 +25,8 @@ class ELBOGap(CourseWidget):
 
     El modelo: $z\sim\mathcal N(0,1)$ y $x\mid z\sim\mathcal N(f(z),s^2)$, con $s$ = `noise_std` y
     $f$ según `decoder`: «lineal», $z$; «cuadrado», $z^2$, cuya distribución a posteriori puede
-    tener dos modos; «tangente», $2\tanh z$. La aproximación es $q(z)=\mathcal N(m,v^2)$, con
-    $m$ = `mean` y $v$ = `std`. En la página se mueve q a mano o por ascenso de gradiente.
+    tener dos modos; «tangente», $2\tanh z$. La aproximación es $q(z)=\mathcal N(\mu,\tau^2)$, con
+    $\mu$ = `mean` y $\tau$ = `std`. En la página se mueve q a mano o por ascenso de gradiente.
 
     `x` va de −3 a 3.5, `noise_std` de 0.2 a 2, `mean` de −3.5 a 3.5 y `std` de 0.03 a 1.5; todos, y
     `decoder`, son rasgos: con núcleo se leen y se escriben desde Python. `log_evidence()`,

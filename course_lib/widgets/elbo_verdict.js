@@ -1,7 +1,7 @@
 // Lo que dice la nota del hueco de la ELBO, antes y después del ascenso.
 
 const OPENING = "El hueco es lo que le falta a la ELBO para ser log |p|(|x|). Al mover |q| cambia el reparto, no la suma. "
-  + "|q| se mueve arrastrándola o con |m| y |v|, y «Reproducir» sube la ELBO paso a paso.";
+  + "|q| se mueve arrastrándola o con |μ| y |τ|, y «Reproducir» sube la ELBO paso a paso.";
 const CLOSED = 1e-5; // nats: por debajo, el hueco es 0
 const ALMOST_ALL = 0.99;
 

@@ -112,16 +112,19 @@ function expectation(h, breaks) {
 
 /**
  * El gradiente exacto, E[f·∂log q], y la varianza con una muestra de cada estimador; con línea base
- * se toma la constante a la que tiende: E[f] o, la óptima, E[f g²]/E[g²].
+ * se toma la constante a la que tiende: E[f] o, la óptima, E[f g²]/E[g²]. Con g = ∂log q, E[g] = 0:
+ * se integra lo ya centrado, porque al restar momentos se perderían las cifras si f apenas cambia.
  */
 function exactMoments(f, component, { mean, std }, baseline) {
   const { path, score } = COMPONENTS[component];
-  const [average, gradient, ff, fg, gg, slopes] = expectation((e) => {
-    const [z, g] = [mean + std * e, score(e, std)];
-    const v = f.value(z);
-    return [v, v * g, (v * g) ** 2, v * g * g, g * g, f.slope ? (f.slope(z) * path(e, std)) ** 2 : 0];
-  }, f.jumps.map((jump) => (jump - mean) / std));
-  const b = { null: 0, "leave-one-out": average, optimal: fg / gg }[baseline];
-  const scoreVariance = ff - 2 * b * fg + b * b * gg - gradient ** 2;
-  return { gradient, baseline: b, score: scoreVariance, path: f.slope ? slopes - gradient ** 2 : null };
+  const breaks = f.jumps.map((jump) => (jump - mean) / std);
+  const over = (h) => expectation((e) => h(f.value(mean + std * e), score(e, std), e), breaks);
+  const [average] = over((v) => [v]);
+  const [gradient, cg, gg] = over((v, g) => [(v - average) * g, (v - average) * g * g, g * g]);
+  const b = { null: 0, "leave-one-out": average, optimal: average + cg / gg }[baseline];
+  const [ofScore, ofPath] = over((v, g, e) => [
+    ((v - b) * g - gradient) ** 2,
+    f.slope ? (f.slope(mean + std * e) * path(e, std) - gradient) ** 2 : 0,
+  ]);
+  return { gradient, baseline: b, score: ofScore, path: f.slope ? ofPath : null };
 }

@@ -31,10 +31,11 @@ function outline(values, { min, max }) {
   });
 }
 
-/** «−3.98 ± 0.06», con las cifras que permite el error. */
+/** «−3.98 ± 0.06», con las cifras que permite el error; si es diminuto, en potencias de diez. */
 function withError({ mean, error }) {
   if (!(error > 0)) return fmt(mean);
-  const digits = clamp(1 - Math.floor(Math.log10(error)), 0, 8);
+  if (error < 1e-5) return `${fmt(mean)} ± ${fmt(error, 2)}`;
+  const digits = clamp(1 - Math.floor(Math.log10(error)), 0, 6);
   return `${fixed(mean, digits)} ± ${fixed(error, digits)}`;
 }
 
@@ -123,7 +124,7 @@ function render({ model, el }) {
     });
   };
   const drawHistogram = (exact, found) => {
-    const widest = Math.sqrt(Math.max(exact.score, exact.path ?? 0));
+    const widest = Math.sqrt(Math.max(exact.score, exact.path ?? 0)) || 1; // sin varianza, un eje cualquiera
     const axis = { min: exact.gradient - 3.5 * widest, max: exact.gradient + 3.5 * widest, label: "gradiente" };
     const bar = ({ mean, error }, y) => [[mean - error, y], [mean + error, y]];
     const layers = (name, style, y) => (found[name] ? [

@@ -1,6 +1,7 @@
 """`GradientVariance`: los dos estimadores del gradiente de una esperanza y su varianza."""
 
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 import traitlets
@@ -134,6 +135,6 @@ def check_samples(samples: int) -> int:
 
 def check_seed(seed: int) -> int:
     """`seed` si es un entero de 0 a 2³¹ − 1."""
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise TypeError(f"seed debe ser un entero; se recibió {seed!r}.")
-    return in_range("seed", seed, 0, MAX_SEED)
+    return int(in_range("seed", seed, 0, MAX_SEED))

@@ -1,5 +1,7 @@
 """`LatentSpace`: el plano latente de un VAE, decodificado en el navegador."""
 
+from numbers import Integral
+
 import numpy as np
 import torch
 import traitlets
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 
 from course_lib.data.images import ImageData
 from course_lib.errors import in_range, positive_int
+from course_lib.evaluation import evaluating
 from course_lib.latent import (
     VAE,
     BernoulliLikelihood,
@@ -160,9 +163,13 @@ def check_data(data: ImageData, shape: tuple[int, int, int], num_classes: int) -
             f"data debe traer imágenes de forma {shape}, las de vae; se recibió "
             f"{tuple(data.images.shape)}."
         )
-    top = data.labels.max().item()
-    if num_classes and top >= num_classes:
-        raise ValueError(f"data trae la clase {top} y vae solo tiene las de 0 a {num_classes - 1}.")
+    low, top = data.labels.min().item(), data.labels.max().item()
+    owner, count = ("vae", num_classes) if num_classes else ("class_names", len(data.class_names))
+    if low < 0 or top >= count:
+        wrong = low if low < 0 else top
+        raise ValueError(f"data trae la clase {wrong} y {owner} solo tiene las de 0 a {count - 1}.")
+    if count > MAX_CLASSES:
+        raise ValueError(f"data tiene {count} clases y caben hasta {MAX_CLASSES}.")
     return data
 
 
@@ -178,9 +185,9 @@ def check_class(y: int | None, num_classes: int) -> int | None:
         if y is not None:
             raise ValueError(f"vae no tiene clases: y debe ser None y se recibió {y!r}.")
         return None
-    if isinstance(y, bool) or not isinstance(y, int):
+    if isinstance(y, bool) or not isinstance(y, Integral):
         raise TypeError(f"y debe ser un entero de 0 a {num_classes - 1}; se recibió {y!r}.")
-    return in_range("y", y, 0, num_classes - 1)
+    return int(in_range("y", y, 0, num_classes - 1))
 
 
 def _kind(value) -> str:
@@ -213,7 +220,6 @@ def export(decoder: MLPDecoder, shape: tuple[int, int, int]) -> tuple[bytes, lis
     return flat.numpy().astype("<f2").tobytes(), sizes
 
 
-@torch.no_grad()
 def encode(vae: VAE, data: ImageData, points: int, conditional: bool):
     """Las medias de q(z|x) de `points` imágenes, (N, 2) en float32, y sus clases, (N,) en uint8."""
     in_range("points", positive_int("points", points), 1, MAX_POINTS)
@@ -224,9 +230,14 @@ def encode(vae: VAE, data: ImageData, points: int, conditional: bool):
         x = (x + 1) / 2
     weight = vae.decoder_net.last.weight
     y = chosen.labels.to(weight.device) if conditional else None
-    mean, _ = vae.encode(x.to(weight), y)
+    with evaluating(vae):
+        mean, _ = vae.encode(x.to(weight), y)
     codes = mean.float().cpu().numpy().astype("<f4")
-    return codes, chosen.labels.numpy().astype(np.uint8)
+    if not np.isfinite(codes).all():
+        raise ValueError(
+            "las medias de q(z|x) traen NaN o infinitos: conviene revisar el encoder de vae."
+        )
+    return codes, chosen.labels.cpu().numpy().astype(np.uint8)
 
 
 def class_names(data: ImageData | None, num_classes: int) -> list[str]:

@@ -208,7 +208,7 @@ function render({ model, el }) {
     h("div", { class: "cw-player" }, h("div", { class: "cw-buttons" }, ...buttons), scrub.root),
     h("div", { class: "cw-pair" }, h("div", {}, map.root, mapLegend()), h("div", { class: "cw-side" }, columns.root, numbers.root)),
     h("div", { class: "cw-pair cw-controls" }, radiusSlider.root, minimumSlider.root),
-    h("div", {}, history.root, legend(runs.map(({ name }, i) => [RUN_STYLES[i], name]))),
+    h("div", {}, history.root, legend(runs.map(({ name }, i) => [RUN_STYLES[i], name.replaceAll("|", "∣")]))),
     note.root, live.root);
   el.append(h("div", { class: "curso-widget" }, root));
   const unwatch = watch(model, ["radius", "minimum", "run", "frame"], draw);

@@ -61,7 +61,8 @@ class ModeCoverage(CourseWidget):
         minimum: int | None = None,
     ):
         mixture = check_mixture(toy.eight_gaussians(torch.float64) if mixture is None else mixture)
-        self.mixture = GaussianMixture(mixture.weights, mixture.means.cpu(), mixture.covs.cpu())
+        parts = (mixture.weights, mixture.means, mixture.covs)
+        self.mixture = GaussianMixture(*(part.cpu() for part in parts))
         checked = check_runs(runs)
         box = frame_of(self.mixture, RADII[1])
         radii = torch.cat([TENTHS, TENTHS.new_tensor([in_range("radius", radius, *RADII)])])
@@ -179,8 +180,10 @@ def check_moments(name: str, moments) -> list[tuple[int, Tensor]]:
         )
     checked: list[tuple[int, Tensor]] = []
     for i, (step, x) in enumerate(pairs):
-        if isinstance(step, bool) or not isinstance(step, Integral) or step < 0:
+        if isinstance(step, bool) or not isinstance(step, Integral):
             raise TypeError(f"{argument}[{i}] debe empezar por el paso, un entero; trae {step!r}.")
+        if step < 0:
+            raise ValueError(f"{argument}[{i}]: el paso debe ser 0 o más, y es {step}.")
         if checked and step <= checked[-1][0]:
             raise ValueError(
                 f"{argument} debe traer los pasos en orden y sin repetir: el {step} va después "

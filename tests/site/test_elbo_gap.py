@@ -151,7 +151,7 @@ def read(page):
 
 
 def point(page):
-    return [float(slider(page, label).input_value()) for label in ("m, media", "v, desv")]
+    return [float(slider(page, label).input_value()) for label in ("μ, media", "τ, desv")]
 
 
 def check(page, widget):
@@ -184,8 +184,8 @@ def test_al_mover_q_cambia_el_reparto_y_no_la_suma(open_widgets):  # noqa: F811
     total, end = read(page)[0][0], bars(page)["cw-firm"]
     seen = set()
     for mean, std in [(1.3, 0.2), (1.3, 0.5), (-1.0, 0.3), (0.0, 1.0), (-3.5, 0.1), (1.4, 1.5)]:
-        slider(page, "m, media").fill(str(mean))
-        slider(page, "v, desv").fill(str(std))
+        slider(page, "μ, media").fill(str(mean))
+        slider(page, "τ, desv").fill(str(std))
         check(page, widget)
         shown = bars(page)
         assert read(page)[0][0] == total and shown["cw-firm"] == pytest.approx(end, abs=0.1)
@@ -222,7 +222,7 @@ def test_con_dos_modos_q_cubre_el_que_tiene_mas_cerca(open_widgets):  # noqa: F8
     page = open_widgets(widget)
     ends = []
     for start in ("-0.5", "0.5"):
-        slider(page, "m, media").fill(start)
+        slider(page, "μ, media").fill(start)
         note = to_the_top(page)
         ends.append(point(page)[0])
         assert "deja fuera" in note and "50.0\u00a0%" in note and "= 0.693" in note
@@ -238,7 +238,7 @@ def test_las_otras_notas(open_widgets):  # noqa: F811
     slider(page, "x, el dato").fill("-1")
     assert "un solo modo, pero no es gaussiana" in to_the_top(page)
     slider(page, "x, el dato").fill("0.3")
-    slider(page, "m, media").fill("0.1")
+    slider(page, "μ, media").fill("0.1")
     assert "abarca los dos modos" in to_the_top(page)
     radio(page, "tangente, f(z) = 2·tanh z").check()
     slider(page, "x, el dato").fill("3")
@@ -261,6 +261,27 @@ def test_paso_a_paso_reproducir_y_reiniciar(open_widgets):  # noqa: F811
     page.get_by_role("button", name="Reproducir el ascenso").wait_for()
     radio(page, "lineal, f(z) = z").check()
     assert point(page) == start and "tras 0 pasos" in summary.get_attribute("aria-label")
+
+
+def test_lo_que_cambia_otra_vista_borra_la_historia_y_la_nota(open_widgets):  # noqa: F811
+    """Dos vistas del mismo modelo: lo que hace una llega a la otra como si viniera de Python."""
+    widget = ELBOGap()
+    page = open_widgets(widget, widget)
+    one, other = page.locator(".cw").all()
+    note, summary = one.locator(".cw-note"), one.locator(".cw-chart > svg").last
+    for label, value in [("μ, media", "-1"), ("x, el dato", "1.25")]:
+        one.get_by_role("button", name="Hasta el máximo").click()
+        assert "Queda un hueco" in note.inner_text()
+        slider(other, label).fill(value)
+        assert note.inner_text().startswith("El hueco es lo que le falta")
+        assert "tras 0 pasos" in summary.get_attribute("aria-label")
+        assert slider(one, label).input_value() == value
+    one.get_by_role("button", name="Reproducir el ascenso").click()
+    slider(other, "τ, desv").fill("0.5")
+    one.get_by_role("button", name="Reproducir el ascenso").wait_for()
+    assert slider(one, "τ, desv").input_value() == "0.5"
+    one.get_by_role("button", name="Reiniciar").click()
+    assert slider(one, "τ, desv").input_value() == "0.5"
 
 
 def test_con_menos_movimiento_avanza_a_saltos(open_widgets):  # noqa: F811
@@ -291,7 +312,7 @@ def test_se_arrastran_q_y_x_y_las_flechas_mueven_m_v_y_x(open_widgets):  # noqa:
     page.mouse.click(frame["x"] + 40, frame["y"] + frame["height"] * (5 - 3) / 9)
     check(page, widget)
     assert widget.x == pytest.approx(3, abs=0.1)
-    for label in ("m, media", "v, desv", "x, el dato"):
+    for label in ("μ, media", "τ, desv", "x, el dato"):
         control = slider(page, label)
         before = float(control.input_value())
         control.press("ArrowRight")

@@ -1,6 +1,7 @@
 """`GradientVariance` en el navegador, contra los estimadores de `course_lib.latent.gradients`."""
 
 import itertools
+import math
 import re
 
 import numpy as np
@@ -176,6 +177,32 @@ def test_la_linea_base_optima_es_la_de_menor_varianza(formulas, name, component,
         assert other["score"] - best["score"] == pytest.approx(gap, rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize("mean", [1.5, 2.0])
+@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("name", ["escalón suave", "escalón"])
+def test_las_varianzas_no_pierden_las_cifras_donde_f_apenas_cambia(formulas, name, component, mean):
+    """Lejos del escalón, con s = 0.1, los momentos sin centrar se cancelan."""
+    loo, best = (exact(formulas, name, component, mean, 0.1, b) for b in BASELINES[1:])
+    assert 0 <= best["score"] <= loo["score"]
+    if name == "escalón":
+        assert loo["score"] < 1e-25
+        return
+
+    def score(e):
+        return e / 0.1 if component == "mean" else e * e - 1
+
+    def tail(z, e=0.0):  # f − 1, con todas sus cifras y a escala de 1
+        return -1e8 / (1 + math.exp(10 * z))
+
+    average = integral(tail, name, mean, 0.1)
+    gradient = integral(lambda z, e: (tail(z) - average) * score(e), name, mean, 0.1)
+    squares = integral(
+        lambda z, e: ((tail(z) - average) * score(e) - gradient) ** 2, name, mean, 0.1
+    )
+    assert loo["gradient"] == pytest.approx(gradient * 1e-8, rel=1e-4)
+    assert loo["score"] == pytest.approx(squares * 1e-16, rel=1e-4)
+
+
 MEASURED = """([f, side, q, baseline]) => {
     const uniform = sfc32(7);
     const eps = Float64Array.from({ length: 200 * 512 }, () => gauss(uniform));
@@ -283,6 +310,17 @@ def test_el_escalon_avisa_y_las_demas_dicen_quien_gana(open_widgets):  # noqa: F
     radio(page, OPTIONS["escalón suave"]).check()
     radio(page, CHOICES["optimal"]).check()
     assert "Aquí gana la función de puntaje" in note.inner_text()
+
+
+def test_lejos_del_escalon_no_hay_varianzas_negativas_ni_ejes_rotos(open_widgets):  # noqa: F811
+    page = open_widgets(GradientVariance("escalón", 2.0, 0.1, baseline="leave-one-out"))
+    assert cells(page)["scoreVariance"] == "0 por cuadratura: 0"
+    drawn = page.locator(".cw-chart > svg").evaluate_all("l => l.map((s) => s.outerHTML).join()")
+    assert "NaN" not in drawn
+    radio(page, OPTIONS["escalón suave"]).check()
+    radio(page, CHOICES["optimal"]).check()
+    value_, error = estimate(cells(page)["path"])
+    assert 0 < error < value_ == pytest.approx(3.4e-8, rel=0.1)
 
 
 def test_otra_muestra_cambia_el_azar_y_se_repite(open_widgets):  # noqa: F811

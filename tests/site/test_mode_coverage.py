@@ -168,6 +168,13 @@ def test_la_curva_trae_los_modos_de_cada_instante_y_entrenamiento(open_widgets):
     assert names == list(given)
 
 
+def test_un_nombre_con_barra_se_lee_entero(open_widgets):  # noqa: F811
+    """En la leyenda, las barras marcan símbolos: la de un nombre no es de esas."""
+    page = open_widgets(ModeCoverage({"G|D": swarms()["corto"], "otro": swarms()["corto"]}))
+    assert page.locator(".cw-legend").last.locator("li").first.inner_text() == "G∣D"
+    assert page.locator(".cw-legend i").count() == 0
+
+
 def test_al_cambiar_de_entrenamiento_se_va_al_paso_mas_proximo(open_widgets):  # noqa: F811
     given = swarms()
     page = open_widgets(ModeCoverage(given))
