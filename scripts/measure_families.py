@@ -21,6 +21,7 @@ from statistics import fmean
 
 import torch
 from measure_ddpm import write_quality
+from shipped import SEEDS
 from torch import Tensor
 
 from course_lib import metrics, weights
@@ -30,7 +31,6 @@ from course_lib.diffusion.guidance import Threshold
 from course_lib.latent import bits_per_dim, elbo_terms
 
 N, BATCH, BOUND, PIXELS = 1000, 100, 200, 28 * 28
-SEEDS = Path("salidas/semillas")
 BENCHMARK = Path(__file__).parents[1] / "benchmarks/resultados/calidad.json"
 SAMPLERS = ((20, "dpmpp_2m"), (50, "ddim"))
 
@@ -61,7 +61,9 @@ class Reference:
     def floor(self) -> dict:
         """La media de las mismas medidas en N imágenes de prueba, repetidas con las disjuntas."""
         rows = [self.measure(part) for part in self.test.to_model().split(N)[:5]]
-        return {key: round(fmean(row[key] for row in rows), 4) for key in rows[0]}
+        return {"n": N} | {
+            key: round(fmean(row[key] for row in rows), 4) for key in rows[0] if key != "n"
+        }
 
 
 def draw(one_batch: Draw, seed: int) -> tuple[Tensor, float]:
@@ -90,12 +92,21 @@ def diffusion_batch(steps: int, method: str, model, y: Tensor, generator) -> Ten
     return sample(Threshold(model), x_T, steps, method, generator=generator, y=y)
 
 
-def vae_bound(vae, test) -> float:
+def vae_bound(vae, card: dict, reference: Reference) -> float:
     """Cota de los bits por dimensión: la ELBO con 20 muestras de z por imagen."""
-    x, y = test.to_model()[:BOUND], test.labels[:BOUND]
+    x, y = reference.test.to_model()[:BOUND], reference.test.labels[:BOUND]
     with torch.no_grad():
         pieces = elbo_terms(vae, x, 20, torch.Generator().manual_seed(0), y)
     return round(bits_per_dim(pieces.total.mean().item(), PIXELS), 3)
+
+
+def no_bound(net, card: dict, reference: Reference) -> None:
+    """Una GAN no da verosimilitud."""
+
+
+def diffusion_bound(model, card: dict, reference: Reference) -> float:
+    """La que `measure_ddpm.py` midió en las mismas imágenes."""
+    return round(card["quality"]["bits_per_dim"]["small"]["total"], 3)
 
 
 def models(name: str) -> Iterator[tuple[int, dict, torch.nn.Module]]:
@@ -110,7 +121,7 @@ def family(name: str, sampler: str, batch, reference: Reference, bound, seeds: r
     """Las filas de una familia: cada modelo entrenado, con cada semilla de muestreo."""
     rows = []
     for training_seed, card, model in models(name):
-        bits = bound(model, card)
+        bits = bound(model, card, reference)
         for seed in seeds:
             x, seconds = draw(partial(batch, model), seed)
             training = card["training"]
@@ -131,37 +142,46 @@ def equal_time() -> dict:
     return card | {"frechet": mine, "floor": found["floor"]["frechet"]}
 
 
+def diffusion_rows(reference: Reference) -> list:
+    """Las filas de la difusión, con sus dos maneras de muestrear."""
+    rows = []
+    for steps, method in SAMPLERS:
+        batch = partial(diffusion_batch, steps, method)
+        sampler = f"{method}, {steps} pasos"
+        rows += family("ddpm-fashion", sampler, batch, reference, diffusion_bound, range(3))
+    return rows
+
+
+def vae_rows(name: str, reference: Reference) -> list:
+    """Las filas de un VAE."""
+    return family(name, "media", vae_batch, reference, vae_bound, range(3))
+
+
+def gan_rows(reference: Reference) -> list:
+    """Las filas de la GAN."""
+    return family("dcgan-fashion", "G(z)", gan_batch, reference, no_bound, range(3))
+
+
+PARTS = {  # qué ficha se escribe, qué campo y cómo se mide
+    "suelo": ("clasificador-fashion", "floor", lambda reference: reference.floor()),
+    "vae": ("vae-fashion", "comparison", partial(vae_rows, "vae-fashion")),
+    "vae-2d": ("vae-fashion-2d", "comparison", partial(vae_rows, "vae-fashion-2d")),
+    "dcgan": ("dcgan-fashion", "comparison", gan_rows),
+    "ddpm": ("ddpm-fashion", "comparison", diffusion_rows),
+    "tiempo": ("ddpm-fashion", "equal_time", lambda reference: equal_time()),
+}
+
+
 def measure(which: str, reference: Reference) -> None:
-    """Mide una familia y reescribe la parte `comparison` de su ficha."""
-    if which == "suelo":
-        name, part = "clasificador-fashion", {"floor": reference.floor()}
-        print(part)
-    elif which == "tiempo":
-        name, part = "ddpm-fashion", {"equal_time": equal_time()}
-        print(part)
-    elif which in ("vae", "vae-2d"):
-        name = {"vae": "vae-fashion", "vae-2d": "vae-fashion-2d"}[which]
-        bound = lambda model, card: vae_bound(model, reference.test)  # noqa: E731
-        part = {"comparison": family(name, "media", vae_batch, reference, bound, range(3))}
-    elif which == "dcgan":
-        name = "dcgan-fashion"
-        rows = family(name, "G(z)", gan_batch, reference, lambda *_: None, range(3))
-        part = {"comparison": rows}
-    else:
-        name, rows = "ddpm-fashion", []
-        bound = lambda model, card: round(card["quality"]["bits_per_dim"]["small"]["total"], 3)  # noqa: E731
-        for steps, method in SAMPLERS:
-            batch = partial(diffusion_batch, steps, method)
-            rows += family(name, f"{method}, {steps} pasos", batch, reference, bound, range(3))
-        part = {"comparison": rows}
-    write_quality(name, weights.info(name)["quality"] | part)
+    """Mide una familia (o el suelo, o el tiempo) y reescribe ese campo de su ficha."""
+    name, field, run = PARTS[which]
+    write_quality(name, weights.info(name)["quality"] | {field: run(reference)})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    every = ("suelo", "vae", "vae-2d", "dcgan", "ddpm", "tiempo")
-    parser.add_argument("which", nargs="*", choices=(*every, []), default=[])
-    chosen = parser.parse_args().which or every
+    parser.add_argument("which", nargs="*", choices=(*PARTS, []), default=[])
+    chosen = parser.parse_args().which or PARTS
     reference = Reference()
     for which in chosen:
         measure(which, reference)

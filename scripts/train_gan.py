@@ -11,8 +11,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from shipped import fit, load_data, report, stop_after, training_card
-from train_vae import SEEDS
+from shipped import SEEDS, fit, load_data, report, stop_after, training_card
 
 from course_lib import weights
 from course_lib.adversarial import AdversarialTrainer

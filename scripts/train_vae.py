@@ -12,13 +12,12 @@ import argparse
 from pathlib import Path
 
 import torch
-from shipped import fit, load_data, report, stop_after, training_card
+from shipped import SEEDS, fit, load_data, report, stop_after, training_card
 
 from course_lib import networks, weights
 from course_lib.latent import VAE, DiscreteLikelihood
 from course_lib.training import Trainer
 
-SEEDS = Path("salidas/semillas")  # donde van los modelos que no se reparten
 MODELS = {
     "vae-fashion": {
         "latent_dim": 32,
