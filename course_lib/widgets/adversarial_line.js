@@ -26,7 +26,7 @@ function arrow([x, y], dx, tip, rise) {
 function lineView(limits, loss) {
   const [low, high] = limits;
   const x = { min: low, max: high, label: "x" };
-  const laws = chart({ title: "Los datos, |π|, y la ley del generador, |μ_G|", height: 210 });
+  const laws = chart({ title: "Los datos, |π|, y la distribución del generador, |μ_G|", height: 210 });
   const judge = chart({ title: "Lo que dice |D| y lo mejor que podría decir, |D*|", height: 210 });
   const map = chart({ title: "Cada |z| (en vertical) va a |x| = |G|(|z|), y |D| la empuja", height: 230 });
   const ratio = chart({ title: "Cociente de densidades |π|/|μ_G| (escala logarítmica)", height: 230 });

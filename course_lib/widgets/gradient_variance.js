@@ -89,7 +89,7 @@ function render({ model, el }) {
   const again = action("Otra muestra", () => change("seed", (model.get("seed") + 1) % 2 ** 31));
 
   // --- Lo que se ve --------------------------------------------------------------------------------
-  const shape = chart({ title: "La función |f| y la ley |q| = N(|m|, |s|²)", height: 210, onpick: (v) => put(model, "mean", clamp(v, ...meanLimits)) });
+  const shape = chart({ title: "La función |f| y la distribución |q| = N(|m|, |s|²)", height: 210, onpick: (v) => put(model, "mean", clamp(v, ...meanLimits)) });
   shape.root.querySelector("svg").addEventListener("pointerup", announce);
   const histogram = chart({ title: "Gradientes de una muestra, a igual altura", height: 230 });
   const curve = chart({ title: "Desviación de la media de |S| gradientes", height: 230 });
