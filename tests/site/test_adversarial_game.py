@@ -526,7 +526,8 @@ def test_con_menos_movimiento_dibuja_una_vez_por_segundo(open_widgets):  # noqa:
         new MutationObserver(() => draws.push(performance.now())).observe(cell, { childList: true });
     }""")
     press(page, "Reproducir el juego")
-    page.wait_for_function("draws.length >= 3")
+    page.wait_for_function("draws.length >= 5")
     press(page, "Pausar")
-    assert np.diff(page.evaluate("draws")).min() >= 900
+    gaps = np.diff(page.evaluate("draws"))  # un dibujo que llega tarde acorta el hueco siguiente
+    assert gaps.mean() >= 900
     assert counted(page) > 3
