@@ -1,18 +1,16 @@
 """`ModeCoverage` visto desde Python: cuantización, cuentas, peso y errores."""
 
-import json
 import math
-import re
 
 import numpy as np
 import pytest
 import torch
+from widget_toys import check_bundle
 
 from course_lib.adversarial import mode_coverage
 from course_lib.data import toy
 from course_lib.probability import GaussianMixture
 from course_lib.widgets import ModeCoverage
-from course_lib.widgets.base import PAGE_LIMIT, SOURCE_MARGIN
 
 torch.set_num_threads(1)
 EIGHT = toy.eight_gaussians(torch.float64)
@@ -187,14 +185,5 @@ def test_rasgos_imposibles():
 
 def test_descripcion_corta_y_estable_modulo_sin_red_y_peso():
     first, second = ModeCoverage(runs(4, 30)), ModeCoverage(runs(4, 30))
-    texts = [w._repr_mimebundle_()[0]["text/plain"] for w in (first, second)]
-    assert texts[0] == texts[1] == repr(first)
-    assert "0x" not in texts[0] and "\n" not in texts[0] and len(texts[0]) < 120
-    source = first._esm
-    assert not re.search(
-        r"^\s*import\b|\bimport\(|fetch\(|https?://(?!www\.w3\.org/2000/svg)", source, re.M
-    )
-    assert source.count("export default") == 1
-    assert len(json.dumps([source, first._css])) < SOURCE_MARGIN
     assert 4 * len(first.data) / 3 < 300_000
-    assert len(json.dumps(first._get_embed_state())) < PAGE_LIMIT
+    check_bundle(first, second)

@@ -1,10 +1,14 @@
-"""Imágenes, ruido y una red de juguete para las pruebas de los widgets."""
+"""Lo que comparten las pruebas de los widgets: imágenes y red de juguete, y cómo es un módulo."""
+
+import json
+import re
 
 import torch
 from torch import nn
 
 from course_lib.diffusion import DDPM, Denoiser
 from course_lib.widgets import record
+from course_lib.widgets.base import PAGE_LIMIT, SOURCE_MARGIN
 
 torch.set_num_threads(1)
 
@@ -32,3 +36,15 @@ def denoiser(schedule=None):
 
 def trajectory(steps=6, frames=4, **options):
     return record(denoiser(), noise(), steps, frames=frames, generator=0, **options)
+
+
+def check_bundle(first, second, source_limit=SOURCE_MARGIN):
+    """De dos widgets iguales: descripción corta y estable, módulo único, sin red y de poco peso."""
+    texts = [w._repr_mimebundle_()[0]["text/plain"] for w in (first, second)]
+    assert texts[0] == texts[1] == repr(first)
+    assert "0x" not in texts[0] and "\n" not in texts[0] and len(texts[0]) < 120
+    network = r"^\s*import\b|\bimport\(|fetch\(|https?://(?!www\.w3\.org/2000/svg)"
+    assert not re.search(network, first._esm, re.M)
+    assert first._esm.count("export default") == 1
+    assert len(json.dumps([first._esm, first._css])) < source_limit
+    assert len(json.dumps(first._get_embed_state())) < PAGE_LIMIT

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from course_lib.evaluation import evaluating
 from course_lib.probability.divergences import Estimate, integrated_js
 
 __all__ = [
@@ -137,17 +138,12 @@ def _weighted(log_p: Tensor, value: Tensor) -> Tensor:
 
 def _evaluate(logit: Logit, x: Tensor) -> Tensor:
     """Los logits de x como (N,), sin gradiente y sin alterar el módulo (modo evaluación)."""
-    modes = []
+    quiet = torch.no_grad()
     if isinstance(logit, torch.nn.Module):
         x = x.to(next(logit.parameters(), x))  # el tipo y el dispositivo de la red
-        modes = [(module, module.training) for module in logit.modules()]
-        logit.eval()
-    try:
-        with torch.no_grad():
-            s = logit(x)
-    finally:
-        for module, training in modes:
-            module.training = training
+        quiet = evaluating(logit)
+    with quiet:
+        s = logit(x)
     if s.numel() != len(x):
         raise ValueError(
             f"logit debe dar un número por punto, forma ({len(x)},) o ({len(x)}, 1), "

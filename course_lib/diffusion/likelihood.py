@@ -7,7 +7,6 @@ Si $\dot x=v(x,t)$ lleva los datos al ruido, $\log p_0(x_0)=\log p_1(x_1)+\int_0
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -25,6 +24,7 @@ from course_lib.diffusion.integrators import (
 from course_lib.diffusion.schedules import double
 from course_lib.errors import choose, floating, in_range, positive_int
 from course_lib.noise import noise_source
+from course_lib.probability import discretized
 from course_lib.probability.covariance import double_like
 
 __all__ = ["SolverError", "Trajectory", "bits_per_dim", "flow", "log_prob"]
@@ -135,11 +135,11 @@ def bits_per_dim(
     if positive_int("levels", levels) < 2:
         raise ValueError(f"levels debe ser al menos 2, los niveles de cada píxel; es {levels}.")
     x, width = _batch("x0", x0), 2 / (levels - 1)
-    rng, dim, total = noise_source(generator), x[0].numel(), 0.0
+    rng, total = noise_source(generator), 0.0
     for _ in range(positive_int("dequantisations", dequantisations)):
         uniform = torch.special.ndtr(rng(x0).to(x)) - 0.5
         nats = log_prob(denoiser, x + width * uniform, generator=rng, **options)
-        total = total - (nats / dim + math.log(width)) / math.log(2)
+        total = total + discretized.bits_per_dim(nats, x[0].numel(), width)
     return (total / dequantisations).to(x0.dtype)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from course_lib.errors import in_range, positive_int
 from course_lib.noise import standard_normal
+from course_lib.probability.discretized import bits_per_dim
 
 __all__ = [
     "ELBO",
@@ -154,19 +155,6 @@ def log_prob(
     concentration = weights.softmax(0).square().sum(0)
     error = ((samples * concentration - 1).clamp(min=0) / (samples - 1)).sqrt()
     return Evidence(weights.logsumexp(0) - math.log(samples), error, 1 / concentration)
-
-
-def bits_per_dim(nats, dim: int, bin_width: float = 1.0):
-    r"""De $\log p(x)$ en nats a bits por dimensión: $-\frac{\log p(x)+D\log\Delta}{D\log2}$.
-
-    `dim`: D, los valores de cada dato (784 si es 28 × 28). Con un decodificador discreto `nats` ya
-    es una probabilidad y Δ = 1. Con una densidad, Δ = `bin_width` es el ancho de una casilla (2/255
-    si los píxeles van de −1 a 1) y el resultado aproxima la longitud del código de los datos
-    cuantizados; sin él depende de las unidades. Theis et al. (2016), § 3.1.
-    """
-    positive_int("dim", dim)
-    in_range("bin_width", bin_width, 0, math.inf, open_low=True)
-    return -(nats / dim + math.log(bin_width)) / math.log(2)
 
 
 def _noise(samples: int, mean: Tensor, generator) -> Tensor:

@@ -1,11 +1,13 @@
-r"""La probabilidad de un píxel de 256 valores: una densidad gaussiana integrada en su casilla."""
+r"""Píxeles de 256 valores: la gaussiana integrada en una casilla, y de nats a bits por dimensión."""
 
 import math
 
 import torch
 from torch import Tensor
 
-__all__ = ["LEVELS", "discrete_log_prob"]
+from course_lib.errors import in_range, positive_int
+
+__all__ = ["LEVELS", "bits_per_dim", "discrete_log_prob"]
 
 LEVELS = 256  # valores posibles de un píxel; en [-1, 1] distan 2/255
 
@@ -23,3 +25,16 @@ def discrete_log_prob(x0: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     low, high = torch.where(flip, -high, low), torch.where(flip, -low, high)
     log_low, log_high = torch.special.log_ndtr(low), torch.special.log_ndtr(high)
     return log_high + torch.log1p(-torch.exp(log_low - log_high).clamp(max=1 - 1e-12))
+
+
+def bits_per_dim(nats, dim: int, bin_width: float = 1.0):
+    r"""De $\log p(x)$ en nats a bits por dimensión: $-\frac{\log p(x)+D\log\Delta}{D\log2}$.
+
+    `dim`: D, los valores de cada dato (784 si es 28 × 28). Con un decodificador discreto `nats` ya
+    es una probabilidad y Δ = 1. Con una densidad, Δ = `bin_width` es el ancho de una casilla (2/255
+    si los píxeles van de −1 a 1) y el resultado aproxima la longitud del código de los datos
+    cuantizados; sin él depende de las unidades. Theis et al. (2016), § 3.1.
+    """
+    positive_int("dim", dim)
+    in_range("bin_width", bin_width, 0, math.inf, open_low=True)
+    return -(nats / dim + math.log(bin_width)) / math.log(2)
