@@ -12,8 +12,11 @@ from course_lib.widgets.latent_space import LatentSpace
 from course_lib.widgets.likelihood_surface import LikelihoodSurface
 from course_lib.widgets.linear_gaussian_posterior import LinearGaussianPosterior
 from course_lib.widgets.mode_coverage import ModeCoverage
+from course_lib.widgets.particle_flow import ParticleFlow
 from course_lib.widgets.reverse_denoising import ReverseDenoising
+from course_lib.widgets.sampler_order import SamplerOrder
 from course_lib.widgets.schedule_explorer import ScheduleExplorer
+from course_lib.widgets.score_matching_1d import ScoreMatching1D
 from course_lib.widgets.trajectory import Trajectory, record
 
 __all__ = [
@@ -29,8 +32,11 @@ __all__ = [
     "LikelihoodSurface",
     "LinearGaussianPosterior",
     "ModeCoverage",
+    "ParticleFlow",
     "ReverseDenoising",
+    "SamplerOrder",
     "ScheduleExplorer",
+    "ScoreMatching1D",
     "Trajectory",
     "record",
 ]

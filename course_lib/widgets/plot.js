@@ -8,9 +8,9 @@ function scale({ min, max, log }, from, to) {
   return (v) => from + ((f(v) - f(min)) / (f(max) - f(min))) * (to - from);
 }
 
-/** Valores redondos para las marcas de un eje, a lo sumo unas `count`. */
-function ticks({ min, max, log }, count) {
-  return log ? decades(min, max, count) : roundSteps(min, max, count);
+/** Valores redondos para las marcas de un eje, a lo sumo unas `count`; o las dadas en `marks`. */
+function ticks({ min, max, log, marks }, count) {
+  return marks ?? (log ? decades(min, max, count) : roundSteps(min, max, count));
 }
 
 /** Múltiplos de 1, 2 o 5 por una potencia de diez. */

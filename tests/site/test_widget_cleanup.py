@@ -1,7 +1,14 @@
 """Al quitar un widget no quedan escuchas, observadores ni reproducciones en marcha."""
 
 import pytest
-from test_widget_pages import all_three, gaps_and_modes, gaussians, latents, likelihoods
+from test_widget_pages import (
+    all_three,
+    continuous,
+    gaps_and_modes,
+    gaussians,
+    latents,
+    likelihoods,
+)
 from widget_fixtures import open_widgets  # noqa: F401
 
 RENDER_AND_REMOVE = """async () => {
@@ -39,7 +46,7 @@ RENDER_AND_REMOVE = """async () => {
     await new Promise((done) => setTimeout(done, 700));
     return { during, after: [listeners.size, observers.size], writes, played: Boolean(play) };
 }"""
-SETS = [all_three, gaussians, likelihoods, latents, gaps_and_modes]
+SETS = [all_three, gaussians, likelihoods, latents, gaps_and_modes, continuous]
 CASES = [(make, i) for make in SETS for i in range(len(make()))]
 
 
@@ -48,5 +55,5 @@ def test_al_quitarlo_no_queda_nada(open_widgets, make, i):  # noqa: F811
     found = open_widgets(make()[i]).evaluate(RENDER_AND_REMOVE)
     assert sum(found["during"]) > 0
     assert (found["after"], found["writes"]) == ([0, 0], 0)
-    if type(make()[i]).__name__ in ("LatentSpace", "ELBOGap", "ModeCoverage"):
+    if type(make()[i]).__name__ in ("LatentSpace", "ELBOGap", "ModeCoverage", "ParticleFlow"):
         assert found["played"] and found["during"][0] > 0

@@ -21,6 +21,7 @@ from course_lib.widgets import (
     LikelihoodSurface,
     LinearGaussianPosterior,
     ModeCoverage,
+    ParticleFlow,
     ReverseDenoising,
     ScheduleExplorer,
 )
@@ -70,6 +71,10 @@ def games():
     return AdversarialGame(), AdversarialGame(dim=2)
 
 
+def continuous():
+    return (ParticleFlow(compare="superpuestas", t=0.0),)
+
+
 def break_module(state):
     model = next(
         m for m in state["state"].values() if "forward" in m["state"].get("_anywidget_id", "")
@@ -110,6 +115,7 @@ FONT_SIZES = """() => [...document.querySelectorAll(".cw *:not(sub)")]
         (gaps_and_modes, ".cw-plane > svg"),
         (latents, ".cw-plane > svg"),
         (games, ".cw-chart > svg"),
+        (continuous, ".cw-map > svg"),
     ],
 )
 @pytest.mark.parametrize("width", [360, 1280])
@@ -235,3 +241,16 @@ def test_axe_tampoco_en_el_juego_de_la_gan(open_widgets, attributes):  # noqa: F
     radio(page, "D* estimado").check()
     radio(page, "Bisagra").last.check()
     no_violations(page, "con otras opciones")
+
+
+@pytest.mark.parametrize("attributes", ['data-theme="light"', 'data-theme="dark"'])
+def test_axe_tampoco_en_los_del_tiempo_continuo(open_widgets, attributes):  # noqa: F811
+    page = open_widgets(*continuous(), attributes=attributes)
+    no_violations(page, "al abrir")
+    page.get_by_label("Signo cambiado").check()
+    radio(page, "VE").first.check()
+    radio(page, "Lado a lado").check()
+    no_violations(page, "con el signo cambiado")
+    radio(page, "SDE directa").check()
+    page.get_by_role("button", name="Ir al final").click()
+    no_violations(page, "con la SDE directa")
