@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course_lib.errors import positive_int
+from course_lib.errors import in_range, positive_int
 
 
 def _samples(argument: str, x: Tensor, minimum: int = 2) -> Tensor:
@@ -121,9 +121,34 @@ def sliced_wasserstein(
     x, y = _pair(x, y, ("x", "y"))
     theta = _directions(x.shape[1], positive_int("projections", projections), generator)
     px, py = (x @ theta.T).sort(0).values, (y @ theta.T).sort(0).values
-    n, m = len(x), len(y)
+    return _quantile_gap(px, py, 2).mean().sqrt().item()
+
+
+def wasserstein_1d(x: Tensor, y: Tensor, p: float = 2) -> float:
+    r"""$W_p=(\int_0^1|F^{-1}(u)-G^{-1}(u)|^p\,du)^{1/p}$ entre dos muestras de la recta, en sus unidades.
+
+    `x`: (N,) o (N, 1); `y`: (M,) o (M, 1); p ≥ 1. En la recta el mejor transporte conserva el orden:
+    si N = M es $(\frac1N\sum_i|x_{(i)}-y_{(i)}|^p)^{1/p}$. Peyré y Cuturi (2019), sec. 2.6.
+    """
+    in_range("p", p, 1, math.inf, open_high=True)
+    x, y = (v[:, None] if isinstance(v, Tensor) and v.ndim == 1 else v for v in (x, y))
+    x, y = (_samples(name, v, minimum=1) for name, v in (("x", x), ("y", y)))
+    if x.shape[1] != 1 or y.shape[1] != 1:
+        raise ValueError(
+            "x e y deben ser muestras de la recta, (N,) o (N, 1); se recibieron "
+            f"{tuple(x.shape)} y {tuple(y.shape)}. En más dimensiones, sliced_wasserstein."
+        )
+    ends = torch.cat([x, y]).aminmax()
+    unit = (ends.max - ends.min).item() or 1.0  # así |x − y|^p no se desborda ni se anula
+    gap = _quantile_gap(x.sort(0).values / unit, y.sort(0).values / unit, p)
+    return unit * gap.item() ** (1 / p)
+
+
+def _quantile_gap(px: Tensor, py: Tensor, p: float) -> Tensor:
+    r"""$\int_0^1|F^{-1}-G^{-1}|^pdu$ por columna, de muestras ya ordenadas (N, K) y (M, K)."""
+    n, m = len(px), len(py)
     levels = torch.cat([torch.arange(n + 1).double() / n, torch.arange(1, m).double() / m])
     levels = levels.sort().values
     width, middle = levels.diff(), (levels[1:] + levels[:-1]) / 2
     gap = px[(middle * n).long().clamp(max=n - 1)] - py[(middle * m).long().clamp(max=m - 1)]
-    return (width[:, None] * gap**2).sum(0).mean().sqrt().item()
+    return (width[:, None] * gap.abs() ** p).sum(0)

@@ -22,6 +22,7 @@ from course_lib.distances import (
     kernel_distance,
     mmd,
     sliced_wasserstein,
+    wasserstein_1d,
 )
 from course_lib.errors import choose, positive_int
 from course_lib.evaluation import evaluating
@@ -42,6 +43,7 @@ __all__ = [
     "kernel_distance",
     "mmd",
     "sliced_wasserstein",
+    "wasserstein_1d",
 ]
 
 

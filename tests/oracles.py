@@ -5,11 +5,11 @@ en sus ruidos: $x_0 = A x_T + b + \sum_i C_i z_i$. Los vectores de la base, pues
 y de cada z_i, dan A, b y C_i, y con ellos la media y la covarianza finales sin Monte Carlo.
 """
 
-import math
-
 import torch
+from numpy.polynomial.hermite_e import hermegauss
 
 from course_lib.diffusion import DDPM, EDM, OU, VE, VP, Cosine, Flow, SubVP, sample
+from course_lib.diffusion.sde import fitted_order
 from course_lib.noise import BatchNoise
 from course_lib.probability import Gaussian, GaussianMixture
 
@@ -115,8 +115,16 @@ def flow_error(data, schedule, method, grid, **options) -> float:
 
 def slope(errors: dict[int, float]) -> float:
     """Orden de convergencia: pendiente de log(error) frente a log(1/n), entre los dos últimos n."""
-    (n1, e1), (n2, e2) = list(errors.items())[-2:]
-    return math.log(e1 / e2) / math.log(n2 / n1)
+    counts = list(errors)[-2:]
+    return fitted_order([1 / n for n in counts], [errors[n] for n in counts])
+
+
+def gauss_pairs(mean, var, n=12):
+    """Nodos y pesos de Gauss–Hermite para (x_0, ε) con x_0 ~ N(mean, var): integra sin azar."""
+    nodes, weights = (torch.from_numpy(v) for v in hermegauss(n))
+    weights = weights / weights.sum()
+    x0 = (mean + var**0.5 * nodes).repeat_interleave(n)[:, None]
+    return x0, nodes.repeat(n)[:, None], (weights[:, None] * weights).flatten()
 
 
 # --- una mezcla en 1-D --------------------------------------------------------------------------

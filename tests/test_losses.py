@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from numpy.polynomial.hermite_e import hermegauss
-from oracles import DATA, SCHEDULES
+from oracles import DATA, SCHEDULES, gauss_pairs
 from torch import nn
 
 from course_lib.diffusion import DDPM, KINDS, VP, Denoiser, Prediction, losses
@@ -93,14 +92,6 @@ class Bent(nn.Module):
 
     def forward(self, x, t):
         return self.score(x, t) + self.theta[0] + self.theta[1] * x + self.theta[2] * x**2
-
-
-def gauss_pairs(mean, var, n=12):
-    """Nodos y pesos de Gauss–Hermite para (x_0, ε) con x_0 ~ N(mean, var): integra sin azar."""
-    nodes, weights = (torch.from_numpy(v) for v in hermegauss(n))
-    weights = weights / weights.sum()
-    x0 = (mean + var**0.5 * nodes).repeat_interleave(n)[:, None]
-    return x0, nodes.repeat(n)[:, None], (weights[:, None] * weights).flatten()
 
 
 @pytest.mark.parametrize("t", [0.05, 0.5, 0.95])

@@ -163,6 +163,32 @@ def test_sw_entre_gaussianas_de_distinta_escala():
     assert metrics.sliced_wasserstein(x, y, 16) == pytest.approx(2, rel=0.03)
 
 
+@pytest.mark.parametrize("p", [1, 2, 3.5])
+def test_w_en_la_recta_empareja_por_orden(p):
+    """Igual tamaño: el mejor emparejamiento, buscado por asignación; también con (N, 1)."""
+    from scipy.optimize import linear_sum_assignment
+
+    x, y = randn(7, seed=1), 2 * randn(7, seed=2) + 1
+    cost = (x[:, None] - y).abs().numpy() ** p
+    exact = cost[linear_sum_assignment(cost)].mean() ** (1 / p)
+    assert metrics.wasserstein_1d(x, y, p) == pytest.approx(exact, rel=1e-12)
+    assert metrics.wasserstein_1d(x[:, None], y.flip(0)[:, None], p) == pytest.approx(exact)
+    assert metrics.wasserstein_1d(x.float(), x.flip(0).float(), p) == 0
+
+
+def test_w_en_la_recta_con_tamanos_distintos():
+    """W₁ contra SciPy y W₂ contra la distancia por cortes, que en una dimensión es la misma."""
+    x, y = randn(30, seed=1), 2 * randn(47, seed=2) + 1
+    exact = stats.wasserstein_distance(x.numpy(), y.numpy())
+    assert metrics.wasserstein_1d(x, y, 1) == pytest.approx(exact, rel=1e-12)
+    sliced = metrics.sliced_wasserstein(x[:, None], y[:, None], 1)
+    assert metrics.wasserstein_1d(x, y) == pytest.approx(sliced, rel=1e-12)
+    assert metrics.wasserstein_1d(x, x + 0.3, 1.7) == pytest.approx(0.3, rel=1e-12)
+    for gap in (0.1, 100.0):  # 0.1^2000 es 0 y 100^400, infinito
+        assert metrics.wasserstein_1d(x, x + gap, 2000) == pytest.approx(gap, rel=1e-9)
+    assert metrics.wasserstein_1d(torch.full((3,), 5.0), torch.full((4,), 5.0)) == 0
+
+
 def test_sw_distingue_las_leyes_de_juguete_de_su_suelo():
     base = toy.load("lunas", 3000, 0)
     result = metrics.compare(
@@ -314,6 +340,10 @@ def test_frechet_con_caracteristicas_crece_con_el_ruido(test_images):
         (lambda: metrics.mmd(randn(5, 2), randn(5, 2) * math.nan), ["y", "NaN"]),
         (lambda: metrics.mmd(randn(5, 2), randn(5, 2), (0.0,)), ["bandwidths"]),
         (lambda: metrics.sliced_wasserstein(randn(5, 2), randn(5, 2), 0), ["projections", "0"]),
+        (lambda: metrics.wasserstein_1d(randn(5), randn(5), 0.5), ["p debe", "[1, inf)", "0.5"]),
+        (lambda: metrics.wasserstein_1d(randn(5, 2), randn(5)), ["la recta", "(5, 2)", "sliced"]),
+        (lambda: metrics.wasserstein_1d(randn(5), randn(5) * math.nan), ["y contiene", "NaN"]),
+        (lambda: metrics.wasserstein_1d([0.0], randn(5)), ["x debe", "list"]),
         (lambda: metrics.compare(randn(9, 2), randn(5, 2), randn(5, 2)), ["real_b", "9", "5"]),
         (lambda: metrics.compare(*[randn(5, 2)] * 3, "fid"), ["distance", "fid", "frechet"]),
         (lambda: metrics.class_accuracy(torch.zeros(3, 1, 28, 28), torch.zeros(2)), ["labels"]),

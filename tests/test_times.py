@@ -2,12 +2,15 @@
 
 import pytest
 import torch
+from bad_input import cases, fails
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import CONTINUOUS
+from oracles import CONTINUOUS, DATA, SCHEDULES
+from scipy.stats import truncnorm
 
-from course_lib.diffusion import DDPM, VP, Cosine, Flow
-from course_lib.diffusion.times import LossAware, Uniform
+from course_lib.diffusion import DDPM, EDM, VE, VP, Cosine, Denoiser, Flow
+from course_lib.diffusion.losses import Objective, dsm
+from course_lib.diffusion.times import LikelihoodImportance, LogNormal, LossAware, Uniform
 
 
 def test_uniforme_en_la_tabla_recorre_los_T_pasos(generator):
@@ -161,3 +164,178 @@ def test_loss_aware_no_acepta_el_estado_de_otro(wrong):
     with pytest.raises(ValueError, match=r"bins=9.*history=2.*(losses|counts)"):
         aware.load_state_dict(wrong)
     assert torch.equal(aware.probabilities, before) and aware.losses.shape == (9, 2)
+
+
+# --- el sorteo de verosimilitud -----------------------------------------------------------------
+
+
+def span(schedule):
+    """El intervalo del sorteo: hasta 0.999 donde α(1) = 0."""
+    return 1e-3, 0.999 if schedule.alpha(torch.tensor(1.0, dtype=torch.float64)) == 0 else 1.0
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_la_densidad_es_la_de_g2_sobre_sigma2(name, generator):
+    """KS: la distribución de t contra la integral de g²/σ², hecha por trapecios."""
+    schedule, n = CONTINUOUS[name], 20_000
+    low, high = span(schedule)
+    t, _ = LikelihoodImportance()(schedule, n, generator)
+    assert low <= t.min() and t.max() <= high
+    u = torch.linspace(0, 1, 40_001, dtype=torch.float64)
+    fine = low + (high - low) * torch.sin(u * torch.pi / 2) ** 2  # más fina en los dos extremos
+    rate = schedule.drift_diffusion(fine)[1] / schedule.sigma(fine) ** 2
+    cumulated = torch.cumulative_trapezoid(rate, fine)
+    law = torch.cat([torch.zeros(1).double(), cumulated / cumulated[-1]])
+    ordered = t.sort().values
+    after = torch.searchsorted(fine, ordered).clamp(1, len(fine) - 1)
+    part = (ordered - fine[after - 1]) / (fine[after] - fine[after - 1])
+    expected = law[after - 1] + part * (law[after] - law[after - 1])
+    empirical = (torch.arange(n) + 0.5) / n
+    assert (expected - empirical).abs().max() < 2 / n**0.5
+    uniform = (ordered - low - (high - low) * empirical).abs().max() < 2 / n**0.5
+    assert uniform == (name == "VE")  # solo en VE, de σ exponencial, la log-SNR es una recta en t
+
+
+FUNCTIONS = {"t²": lambda t: t**2, "1/(0.1 + t)": lambda t: 1 / (0.1 + t), "1": torch.ones_like}
+
+
+@pytest.mark.parametrize("f", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_el_peso_de_verosimilitud_no_sesga(name, f, generator):
+    """E[peso·f(t)] = media uniforme de f, en continuo y en las tablas, dentro de 4 errores."""
+    schedule, n = SCHEDULES[name], 200_000
+    t, weights = LikelihoodImportance()(schedule, n, generator)
+    if name in CONTINUOUS:
+        low, high = span(schedule)
+        places = low + (high - low) * (torch.arange(200_000).double() + 0.5) / 200_000
+    else:
+        places = torch.arange(1, schedule.T + 1).double() / schedule.T
+    each = weights * f(t)
+    error = each.std().item() / n**0.5 + 1e-9  # en VE el peso es 1: con f = 1 no hay azar
+    assert abs(each.mean().item() - f(places).mean().item()) < 4 * error
+
+
+def test_en_la_tabla_cada_nodo_sale_segun_su_beta(generator):
+    """p_k ∝ −log(1 − β_k)/(1 − ᾱ_k), solo nodos, y el peso es exactamente 1/(T p_k)."""
+    schedule, n = DDPM.linear(25), 25_000
+    p = -torch.log1p(-schedule.betas) / (1 - schedule.alphas_bar[1:])
+    p = p / p.sum()
+    t, weights = LikelihoodImportance()(schedule, n, generator)
+    k = (t * 25).round().long()
+    assert torch.equal(k.double() / 25, t)
+    torch.testing.assert_close(weights, 1 / (25 * p[k - 1]), rtol=1e-9, atol=0)
+    counts = torch.bincount(k, minlength=26)[1:].double()
+    chi2 = ((counts - n * p) ** 2 / (n * p)).sum().item()
+    assert chi2 < 24 + 5 * (2 * 24) ** 0.5 and (n * p - 1000).abs().max() > 500
+
+
+class Shifted(torch.nn.Module):
+    """El ε exacto de los datos más un error θ."""
+
+    def __init__(self, schedule):
+        super().__init__()
+        self.oracle = DATA.denoiser(schedule)
+        self.theta = torch.nn.Parameter(torch.tensor([0.3, -0.2], dtype=torch.float64))
+
+    def forward(self, x, t):
+        return self.oracle(x, t).eps + self.theta
+
+
+@pytest.mark.parametrize("schedule", [VP(), Flow(), DDPM.linear(1000)], ids=repr)
+def test_reduce_la_varianza_con_el_peso_g2(schedule, generator):
+    """Con λ = g², la varianza de la pérdida y la de su gradiente bajan a menos de la mitad."""
+    n, spread, means = 20_000, {}, {}
+    x0 = DATA.sample(n, generator)
+    eps = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    denoiser = Denoiser(Shifted(schedule), schedule)
+    for times in (Uniform(), LikelihoodImportance()):
+        t, w = times(schedule, n, torch.Generator().manual_seed(3))
+        each = w.double() * dsm(denoiser, x0, t, eps, "g2").detach()
+        # gradiente de cada ejemplo en θ, a mano: (g²/σ²)(ε̂ − ε)
+        rate = (schedule.drift_diffusion(t)[1] / schedule.sigma(t) ** 2 * w.double())[:, None]
+        with torch.no_grad():
+            x_t = schedule.perturb(x0, t, eps)
+            slope = rate * (denoiser(x_t, t).eps - eps)
+        name = type(times).__name__
+        spread[name] = torch.stack([each.var(), slope.var(0).sum()])
+        means[name] = each.mean().item(), each.std().item() / n**0.5
+    ratio = spread["Uniform"] / spread["LikelihoodImportance"]
+    assert (ratio > 2).all(), ratio
+    (a, da), (b, db) = means.values()
+    assert a == pytest.approx(b, abs=4 * (da**2 + db**2) ** 0.5 + 2e-3 * b)
+
+
+# --- la log-normal ------------------------------------------------------------------------------
+
+
+def noise_to_signal(schedule, t):
+    return -schedule.log_snr(t) / 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "mean", "std"),
+    [(EDM(), -1.2, 1.2), (VE(), 0.5, 0.8), (VP(), -1.2, 1.2), (Flow(), 0.0, 1.0), (VP(), 4.0, 2.0)],
+)
+def test_log_normal_da_la_media_y_la_desviacion(schedule, mean, std, generator):
+    """ln(σ/α) es la normal pedida, truncada al rango del esquema: media y desviación de SciPy."""
+    n, ends = 40_000, [noise_to_signal(schedule, t).item() for t in span(schedule)]
+    low, high = ((end - mean) / std for end in ends)
+    law = truncnorm(low, high, loc=mean, scale=std)
+    t, weights = LogNormal(mean, std)(schedule, n, generator)
+    y = noise_to_signal(schedule, t)
+    assert (weights == 1).all() and y.min() >= ends[0] - 1e-9 and y.max() <= ends[1] + 1e-9
+    assert abs(y.mean().item() - law.mean()) < 4 * law.std() / n**0.5
+    fourth = law.moment(4) - 4 * law.moment(3) * law.mean()
+    fourth += 6 * law.moment(2) * law.mean() ** 2 - 3 * law.mean() ** 4
+    error = ((fourth - law.var() ** 2) / n) ** 0.5
+    assert abs(y.var().item() - law.var()) < 4 * error
+
+
+def test_log_normal_con_el_rango_de_edm_casi_no_se_trunca():
+    """Con los valores de fábrica, EDM deja fuera menos de 1e-4 de la ley; VP, mucho más."""
+    for schedule, low, high in ((EDM(), 0.0, 1e-4), (VP(), 1e-3, 0.1)):
+        ends = torch.stack([noise_to_signal(schedule, t) for t in span(schedule)])
+        inside = torch.special.ndtr((ends + 1.2) / 1.2).diff().item()
+        assert low <= 1 - inside < high
+
+
+def test_log_normal_en_la_tabla_cae_en_los_nodos(generator):
+    """En una tabla t = k/T con k ≥ 1, y ln(σ/α) conserva media y desviación salvo el redondeo."""
+    schedule = DDPM.cosine(1000)
+    t, _ = LogNormal(-0.5, 0.5)(schedule, 40_000, generator)
+    k = t * 1000
+    assert torch.equal(k.round() / 1000, t) and k.min() >= 1
+    y = noise_to_signal(schedule, t)
+    assert y.mean().item() == pytest.approx(-0.5, abs=0.02)
+    assert y.std().item() == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize("times", [LikelihoodImportance(), LogNormal()])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_los_dos_sorteos_sirven_al_objetivo(name, times, generator):
+    """Con cualquier esquema, la pérdida es finita y t no toca σ = 0 ni α = 0."""
+    schedule = SCHEDULES[name]
+    t, w = times(schedule, 1000, generator)
+    assert (schedule.sigma(t) > 0).all() and (schedule.alpha(t) > 0).all()
+    assert w.isfinite().all() and (w > 0).all()
+    x0 = DATA.sample(64, generator)
+    assert Objective(dsm, times, weight="g2")(DATA.denoiser(schedule), x0, generator).isfinite()
+
+
+@pytest.mark.parametrize(
+    ("error", "call", "words"),
+    cases(
+        ("desviación nula", ValueError, lambda: LogNormal(std=0), "std", "0"),
+        ("media infinita", ValueError, lambda: LogNormal(float("inf")), "mean", "inf"),
+        (
+            "lejos del esquema",
+            ValueError,
+            lambda: LogNormal(50.0)(EDM(), 3),
+            "mean=50",
+            "EDM(",
+            "4.38",
+        ),
+    ),
+)
+def test_log_normal_mal_pedida(error, call, words):
+    fails(error, call, *words)

@@ -1,9 +1,19 @@
 """La difusión: esquemas, predicciones, guías, pérdidas, muestreadores y cota variacional."""
 
-from course_lib.diffusion import guidance, losses, times, vlb
+from course_lib.diffusion import (
+    convergence,
+    guidance,
+    langevin,
+    likelihood,
+    losses,
+    sde,
+    times,
+    vlb,
+)
 from course_lib.diffusion.continuous import EDM, OU, VE, VP, Cosine, Flow, SubVP
 from course_lib.diffusion.ddpm import DDPM
 from course_lib.diffusion.denoiser import Denoiser
+from course_lib.diffusion.preconditioning import Preconditioned
 from course_lib.diffusion.predictions import KINDS, Prediction
 from course_lib.diffusion.samplers import METHODS
 from course_lib.diffusion.sampling import sample
@@ -20,12 +30,17 @@ __all__ = [
     "Cosine",
     "Denoiser",
     "Flow",
+    "Preconditioned",
     "Prediction",
     "Schedule",
     "SubVP",
+    "convergence",
     "guidance",
+    "langevin",
+    "likelihood",
     "losses",
     "sample",
+    "sde",
     "times",
     "vlb",
 ]

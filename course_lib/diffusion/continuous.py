@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from course_lib.diffusion.schedules import Schedule, double
 from course_lib.errors import in_range
@@ -22,6 +23,15 @@ class _LinearBeta(Schedule):
     def alpha(self, t):
         return torch.exp(-self.integral(double(t)) / 2)
 
+    def time_at(self, integral: Tensor) -> Tensor:
+        r"""El instante de [0, 1] en que $B(t)$ vale `integral`: la raíz positiva de la cuadrática.
+
+        $t = 2B/(β_{min} + \sqrt{β_{min}^2 + 2(β_{max}-β_{min})B})$, sin cancelaciones.
+        """
+        integral = integral.clamp(max=self.integral(1.0))  # con ∞ saldría ∞/∞
+        root = torch.sqrt(self.beta_min**2 + 2 * (self.beta_max - self.beta_min) * integral)
+        return (2 * integral / (self.beta_min + root)).clamp(0, 1)
+
 
 class VP(_LinearBeta):
     r"""Varianza preservada: $α = e^{-B(t)/2}$, $σ = \sqrt{1-e^{-B(t)}}$, $g^2 = β(t)$.
@@ -32,6 +42,10 @@ class VP(_LinearBeta):
     def sigma(self, t):
         return torch.sqrt(-torch.expm1(-self.integral(double(t))))
 
+    def inverse_log_snr(self, log_snr):
+        r"""En forma cerrada: $B = \log(1+e^{-\mathrm{log\,SNR}})$, porque $α^2+σ^2 = 1$."""
+        return self.time_at(-logsigmoid(double(log_snr)))  # softplus redondea a partir de 20
+
 
 class SubVP(_LinearBeta):
     r"""Sub-VP: $α = e^{-B(t)/2}$, $σ = 1-e^{-B(t)}$, $g^2 = β(t)(1-e^{-2B(t)})$.
@@ -41,6 +55,10 @@ class SubVP(_LinearBeta):
 
     def sigma(self, t):
         return -torch.expm1(-self.integral(double(t)))
+
+    def inverse_log_snr(self, log_snr):
+        r"""En forma cerrada: $B = 2\,\mathrm{asinh}(\frac σ{2α})$, con $σ/α = 2\sinh(B/2)$."""
+        return self.time_at(2 * torch.asinh(torch.exp(-double(log_snr) / 2) / 2))
 
 
 class VE(Schedule):

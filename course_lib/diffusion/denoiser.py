@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from course_lib.diffusion.predictions import KINDS, Prediction, check_terminal_snr
+from course_lib.diffusion.predictions import KINDS, Prediction, check_schedule, check_terminal_snr
 from course_lib.diffusion.schedules import Schedule, can_look, not_integer, times_for
 from course_lib.errors import choose
 
@@ -22,10 +22,8 @@ class Denoiser(nn.Module):
         self, net: nn.Module, schedule: Schedule, kind: str = "eps", learned_variance: bool = False
     ):
         super().__init__()
-        if not isinstance(schedule, Schedule):
-            raise TypeError(f"schedule debe ser un Schedule; se recibió {type(schedule).__name__}.")
         self.net = net
-        self.schedule = schedule
+        self.schedule = check_schedule(schedule)
         self.kind = choose("kind", kind, KINDS)
         self.learned_variance = learned_variance
 

@@ -36,7 +36,7 @@ def divergence(
         if not value.requires_grad:  # un campo constante
             return value, x.new_zeros(len(x))
         directions = _basis(x) if probes is None else probes
-        total, last = 0.0, (x[0].numel() if probes is None else len(probes)) - 1
+        total, last = 0.0, (x.shape[1:].numel() if probes is None else len(probes)) - 1
         for i, v in enumerate(directions):
             again = {"create_graph": create_graph, "retain_graph": create_graph or i < last}
             (pulled,) = torch.autograd.grad(value, x, v, **again, materialize_grads=True)
@@ -51,7 +51,7 @@ def probes_for(x: Tensor, trace: str, probes: int, rng, max_exact_dim: int) -> T
     `ValueError` si la traza exacta pide más de `max_exact_dim` derivaciones: dice cuántas.
     """
     if choose("trace", trace, TRACES) == "exact":
-        dim = x[0].numel()
+        dim = x.shape[1:].numel()
         if dim > max_exact_dim:
             raise ValueError(
                 f'trace="exact" deriva una vez por dimensión, y x tiene {dim}: cada evaluación '
@@ -66,7 +66,7 @@ def probes_for(x: Tensor, trace: str, probes: int, rng, max_exact_dim: int) -> T
 
 def _basis(x: Tensor):
     """Los vectores de la base, uno por dimensión, repetidos en todo el lote."""
-    for i in range(x[0].numel()):
-        v = x.new_zeros(len(x), x[0].numel())
+    for i in range(x.shape[1:].numel()):
+        v = x.new_zeros(len(x), x.shape[1:].numel())
         v[:, i] = 1.0
         yield v.view(x.shape)

@@ -15,6 +15,9 @@ __all__ = ["ADAPTIVE", "METHODS", "SolverError", "Trajectory", "adaptive", "fixe
 FINEST = 1e-13  # la menor tolerancia relativa que admite SciPy, con un margen
 ADAPTIVE = {"rk45": RK45, "dop853": DOP853}
 METHODS = ("heun", "rk4", *ADAPTIVE)
+NEAR_ZERO = (
+    "Conviene no llegar tan cerca de t = 0 (t_min o times), aflojar tolerance o dar más pasos."
+)
 
 Field = Callable[[float, Tensor], Tensor]
 
@@ -46,7 +49,7 @@ def fixed(rate: Field, state: Tensor, times: Tensor, method: str) -> Trajectory:
         path.states.append(state)
         path.evaluations += 2 if method == "heun" else 4
         if not torch.isfinite(state).all():
-            raise SolverError(_stopped(s, "el estado dejó de ser finito", method), path)
+            raise SolverError(stopped(s, "el estado dejó de ser finito", method), path)
     return path
 
 
@@ -74,7 +77,7 @@ def adaptive(
 
     def flat(t: float, y):
         if not math.isfinite(t):  # con una pendiente NaN, SciPy no sabe qué paso dar
-            raise SolverError(_stopped(path.times[0], "el campo no es finito", name), path)
+            raise SolverError(stopped(path.times[0], "el campo no es finito", name), path)
         value = rate(float(t), torch.from_numpy(y).view(state.shape).to(state))
         return value.reshape(-1).cpu().numpy()
 
@@ -83,19 +86,20 @@ def adaptive(
     while run.status == "running":
         if run.nfev >= limit:
             reason = f"agotó las {limit} evaluaciones (max_evaluations)"
-            raise SolverError(_stopped(run.t, reason, name), path)
+            raise SolverError(stopped(run.t, reason, name), path)
         run.step()
         if run.status == "failed":
             reason = "necesitaba un paso menor que la precisión de la máquina"
-            raise SolverError(_stopped(run.t, reason, name), path)
+            raise SolverError(stopped(run.t, reason, name), path)
         path.times.append(float(run.t))
         path.states.append(torch.from_numpy(run.y.copy()).view(state.shape).to(state))
         path.evaluations = run.nfev
     return path
 
 
-def _stopped(t: float, reason: str, method: str) -> str:
+def stopped(t: float, reason: str, method: str, remedy: str = NEAR_ZERO) -> str:
+    """El mensaje de un `SolverError`: dónde se paró, por qué y qué conviene hacer."""
     return (
         f"{method} se paró en t={t:.6g}: {reason}. El tramo recorrido está en error.trajectory. "
-        "Conviene no llegar tan cerca de t = 0 (t_min o times), aflojar tolerance o dar más pasos."
+        f"{remedy}"
     )

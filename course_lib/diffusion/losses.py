@@ -1,7 +1,8 @@
 r"""Las pérdidas: cada una es una función `(denoiser, x0, t, eps, …, **cond) → (B,)`.
 
 Los pesos se escriben una sola vez, sobre $\|x_0-\hat x_0\|^2$; los demás se deducen de que, con
-x_t fijo, $α\,Δx_0 + σ\,Δε = 0$.
+x_t fijo, $α\,Δx_0 + σ\,Δε = 0$. Las que ajustan el score viven en `score_matching.py` y la de EDM, en
+`preconditioning.py`; aquí se encuentran todas.
 """
 
 import inspect
@@ -11,12 +12,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.predictions import Prediction
+from course_lib.diffusion.preconditioning import edm
+from course_lib.diffusion.predictions import Prediction, schedule_of
 from course_lib.diffusion.schedules import Schedule, double
+from course_lib.diffusion.score_matching import dsm, esm, ism, sliced
 from course_lib.diffusion.times import Uniform
 from course_lib.diffusion.vlb import term
 from course_lib.errors import choose, floating, in_range
 from course_lib.noise import standard_normal
+
+__all__ = ["Objective", "dsm", "edm", "esm", "hybrid", "ism", "simple", "sliced", "vlb"]
 
 MIN_SNR_GAMMA = 5.0  # Hang et al. (2023), sec. 3.4
 
@@ -53,7 +58,7 @@ def simple(denoiser, x0: Tensor, t: Tensor, eps: Tensor, weight: str = "eps", **
     (Hang et al., 2023). Se compara lo que la red predice, para no dividir por α cerca del ruido.
     """
     choose("weight", weight, WEIGHTS)
-    prediction = denoiser(denoiser.schedule.perturb(x0, t, eps), t, **cond)
+    prediction = denoiser(schedule_of(denoiser).perturb(x0, t, eps), t, **cond)
     return squared_error(denoiser, prediction, x0, t, eps, weight)
 
 
@@ -66,25 +71,6 @@ def squared_error(denoiser, prediction: Prediction, x0, t, eps, weight: str) -> 
         return error
     w = WEIGHTS[weight](denoiser.schedule, t) / scale_of(kind, denoiser.schedule, t) ** 2
     return w.to(error) * error
-
-
-def dsm(denoiser, x0: Tensor, t: Tensor, eps: Tensor, weight: str = "sigma2", **cond) -> Tensor:
-    r"""*Denoising score matching*: $\frac{λ(t)}{2}\|s_θ(x_t,t) + ε/σ_t\|^2$, suma sobre píxeles.
-
-    `weight`: "sigma2" (λ = σ²), "g2" (λ = g², la de verosimilitud) o "uniform" (λ = 1).
-    Fuentes: Vincent (2011), ec. 11; Song et al. (2021b), ec. 7.
-    """
-    choose("weight", weight, ("sigma2", "g2", "uniform"))
-    schedule = denoiser.schedule
-    x_t = schedule.perturb(x0, t, eps)
-    target = -eps / schedule.at(t, like=x0)[1]
-    error = (denoiser(x_t, t, **cond).score - target).square().flatten(1).sum(1) / 2
-    if weight == "uniform":
-        return error
-    weights = (
-        schedule.sigma(double(t)) ** 2 if weight == "sigma2" else schedule.drift_diffusion(t)[1]
-    )
-    return weights.to(error) * error
 
 
 def vlb(denoiser, x0: Tensor, t: Tensor, eps: Tensor, variance: str = "small", **cond) -> Tensor:
@@ -104,7 +90,7 @@ def hybrid(denoiser, x0, t, eps, weight: str = "eps", vlb_weight: float = 1e-3, 
     """
     choose("weight", weight, WEIGHTS)
     in_range("vlb_weight", vlb_weight, 0, 1e6)
-    prediction = denoiser(denoiser.schedule.perturb(x0, t, eps), t, **cond)
+    prediction = denoiser(schedule_of(denoiser).perturb(x0, t, eps), t, **cond)
     error = squared_error(denoiser, prediction, x0, t, eps, weight)
     bound = term(denoiser, x0, t, eps, "learned", prediction=prediction, detach_mean=True)
     return error + vlb_weight * denoiser.schedule.T * bound / x0[0].numel()
@@ -115,12 +101,14 @@ class Objective:
 
     `loss`: una de las funciones de este módulo; `times`: un sorteo de `times.py`; `label_drop`:
     probabilidad de cambiar la clase de cada ejemplo por la nula `null_class` (Ho y Salimans, 2022,
-    alg. 1); `options`: las opciones de `loss`. El lote es x0 o (x0, y).
+    alg. 1); `options`: las opciones de `loss`. El lote es x0 o (x0, y). El azar de `sliced` sale
+    del mismo generador que t y ε.
     """
 
     def __init__(self, loss=simple, times=None, label_drop=0.0, null_class=None, **options):
         self.loss, self.times = loss, times or Uniform()
         self.options = check_options(loss, options)
+        self.draws = "generator" in set(option_names(loss)) - set(options)
         self.label_drop = in_range("label_drop", label_drop, 0, 1)
         self.null_class = null_class
         if label_drop > 0 and null_class is None:
@@ -148,6 +136,8 @@ class Objective:
         if y is not None:
             dropped = torch.rand(len(y), generator=generator) < self.label_drop
             cond["y"] = torch.where(dropped.to(y.device), self.null_class or 0, y)
+        if self.draws:
+            cond["generator"] = generator
         losses = self.loss(denoiser, x0, t, eps, **self.options, **cond)  # t, siempre en la CPU
         self.times.update(denoiser.schedule, t, losses)
         return (importance.to(losses) * losses).mean()
@@ -155,14 +145,19 @@ class Objective:
 
 def check_options(loss: Callable, options: dict) -> dict:
     """Devuelve `options` si `loss` las nombra entre sus parámetros; si no, `ValueError`."""
-    parameters = list(inspect.signature(loss).parameters.values())[4:]
-    valid = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    valid = option_names(loss)
     for option in options:
         if option not in valid:
             name = getattr(loss, "__name__", repr(loss))
             listed = ", ".join(valid) or "ninguna"
             raise ValueError(f"la pérdida {name} no tiene la opción {option!r}; tiene: {listed}.")
     return options
+
+
+def option_names(loss: Callable) -> list[str]:
+    """Los parámetros de `loss` que siguen a (denoiser, x0, t, eps)."""
+    parameters = list(inspect.signature(loss).parameters.values())[4:]
+    return [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
 
 
 def check_images(x0: Tensor) -> None:

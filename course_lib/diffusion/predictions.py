@@ -2,9 +2,10 @@ r"""Lo que una red dice de $x_t$, en uno de sus cinco idiomas: ε, x_0, v, score
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
-from course_lib.diffusion.schedules import Schedule, expand, times_for
+from course_lib.diffusion.schedules import Schedule, can_look, double, expand, times_for
 from course_lib.errors import choose
 
 KINDS = ("eps", "x0", "v", "score", "velocity")
@@ -44,7 +45,8 @@ class Prediction:
 
     @property
     def score(self) -> Tensor:
-        r"""$\nabla\log p_t(x_t) = -\hat ε/σ_t$ (Song et al., 2021)."""
+        r"""$\nabla\log p_t(x_t) = -\hat ε/σ_t$ (Song et al., 2021); `ValueError` donde σ_t = 0."""
+        check_noise("el score", self.schedule, self.t)
         return -self.eps / self.schedule.at(self.t, like=self.eps)[1]
 
     @property
@@ -74,6 +76,45 @@ class Prediction:
 def rates_at(schedule: Schedule, t, like: Tensor) -> tuple[Tensor, Tensor]:
     """Las derivadas de α y σ en `t`, con formas que se difunden sobre `like`."""
     return tuple(expand(rate, like) for rate in schedule.rates(times_for(t, like)))
+
+
+def check_schedule(schedule) -> Schedule:
+    """Devuelve `schedule` si es un `Schedule`; si no, `TypeError`."""
+    if isinstance(schedule, Schedule):
+        return schedule
+    received = type(schedule).__name__
+    raise TypeError(f"schedule debe ser un Schedule, como VP(); se recibió {received}.")
+
+
+def schedule_of(denoiser) -> Schedule:
+    """El esquema de un eliminador de ruido; si no lo lleva, `TypeError` que dice cómo vestirlo."""
+    if isinstance(schedule := getattr(denoiser, "schedule", None), Schedule):
+        return schedule
+    raise TypeError(
+        f"denoiser debe ser un Denoiser o una guía; se recibió {type(denoiser).__name__}, que "
+        "no tiene schedule. Una red suelta se viste con Denoiser(net, schedule, kind)."
+    )
+
+
+def check_noise(what: str, schedule: Schedule, t: float | Tensor) -> None:
+    """`ValueError` si se pide `what`, que divide entre σ(t), donde σ(t) = 0."""
+    t = double(t)
+    if can_look(t) and (clean := schedule.sigma(t) == 0).any():
+        raise ValueError(
+            f"{what} no existe en t={t[clean].max():g}: {schedule!r} tiene ahí σ = 0 y habría que "
+            "dividir entre 0. Conviene un t mayor, por ejemplo 0.001."
+        )
+
+
+def check_same_law(what: str, theirs: Schedule, schedule: Schedule, t: float | Tensor) -> None:
+    """`ValueError` si el esquema de `what` no da en `t` los mismos α y σ que `schedule`."""
+    t = double(t)
+    laws = ((theirs.alpha, schedule.alpha), (theirs.sigma, schedule.sigma))
+    if can_look(t) and not all(torch.allclose(a(t), b(t), rtol=1e-6, atol=0) for a, b in laws):
+        raise ValueError(
+            f"{what} es de otro esquema: tiene {theirs!r} y el Denoiser que se entrena, "
+            f"{schedule!r}. Conviene crear los dos con el mismo."
+        )
 
 
 def check_terminal_snr(kind: str, schedule: Schedule, t: float) -> None:

@@ -11,16 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from course_lib.diffusion.langevin import langevin_step, step_size
 from course_lib.diffusion.schedules import Schedule, expand, times_for
+from course_lib.diffusion.sde import coefficients, kernel
 from course_lib.errors import choose, in_range, positive_int
 
 VARIANCES = ("small", "large", "learned")
-UNSTABLE = 10.0  # con h|f| mayor, un paso explícito multiplica el estado por 9 o más
-_NO_SDE = (
-    "la SDE de {schedule!r} es singular, o casi, en t={t:g}: su deriva es f={f:.3g} y el paso "
-    "h={h:.3g} no la resuelve. Conviene empezar después: steps=schedule.grid(n, t_max=0.99), dar "
-    "más pasos o usar un método sin SDE como «ddim»."
-)
 
 
 @dataclass(frozen=True)
@@ -43,10 +39,8 @@ def bridge(schedule: Schedule, t, s, like: Tensor) -> Bridge:
     (Kingma et al., 2021, ecs. 15, 27 y 28). Se calcula en float64 y se convierte al final.
     """
     t, s = times_for(t, like), times_for(s, like)
-    alpha_t, sigma_t = schedule.alpha(t), schedule.sigma(t)
-    alpha_s, sigma_s = schedule.alpha(s), schedule.sigma(s)
-    ratio = alpha_t / alpha_s
-    beta = (sigma_t**2 - ratio**2 * sigma_s**2).clamp(min=0)
+    sigma_t, alpha_s, sigma_s = schedule.sigma(t), schedule.alpha(s), schedule.sigma(s)
+    ratio, beta = kernel(schedule, s, t)
     on_xt, on_x0 = ratio * sigma_s**2 / sigma_t**2, alpha_s * beta / sigma_t**2
     values = (alpha_s, sigma_s, on_xt, on_x0, beta, beta * sigma_s**2 / sigma_t**2)
     return Bridge(*[expand(value, like) for value in values])
@@ -115,10 +109,8 @@ def euler_maruyama():
     """
 
     def step(denoiser, x_t, t, s, rng, **cond):
-        f, g2 = (value.item() for value in denoiser.schedule.drift_diffusion(t))
         h = float(t - s)
-        if not h * abs(f) < UNSTABLE:
-            raise ValueError(_NO_SDE.format(schedule=denoiser.schedule, t=float(t), f=f, h=h))
+        f, g2 = coefficients(denoiser.schedule, t, h)
         x_s = x_t - h * (f * x_t - g2 * denoiser(x_t, t, **cond).score)
         return x_s + (g2 * h) ** 0.5 * rng(x_t) if s > 0 else x_s
 
@@ -185,8 +177,7 @@ def dpmpp_2m():
 def predictor_corrector(predictor: str = "euler_maruyama", snr: float = 0.16, corrections: int = 1):
     r"""Un paso de `predictor` y `corrections` de Langevin: $x ← x + δ\nabla\log p_s + \sqrt{2δ}z$.
 
-    δ = 2 (`snr`·σ_s)²: la regla de Song et al. (2021b), alg. 4–5, con $\|z\|/\|\nabla\log p\|$
-    cambiado por su valor típico σ_s, para que una imagen no dependa de su lote.
+    δ = 2 (`snr`·σ_s)² es el de `langevin.step_size`. Fuente: Song et al. (2021b), alg. 4–5.
     """
     choose("predictor", predictor, [name for name in METHODS if name != "predictor_corrector"])
     in_range("snr", snr, 0, 1, open_low=True), positive_int("corrections", corrections)
@@ -197,9 +188,9 @@ def predictor_corrector(predictor: str = "euler_maruyama", snr: float = 0.16, co
         sigma_s = denoiser.schedule.at(s, x_t)[1]
         if sigma_s == 0 or s == 0:
             return x_s
-        delta = 2 * (snr * sigma_s) ** 2
+        delta = step_size(snr, sigma_s)
         for _ in range(corrections):
-            x_s = x_s + delta * denoiser(x_s, s, **cond).score + (2 * delta).sqrt() * rng(x_s)
+            x_s = langevin_step(x_s, denoiser(x_s, s, **cond).score, delta, rng)
         predict.output = x_s  # para dpmpp_2m, lo corregido es la continuación de su salida
         return x_s
 

@@ -7,7 +7,9 @@ from numbers import Integral
 import torch
 from torch import Tensor
 
+from course_lib.diffusion.predictions import schedule_of
 from course_lib.diffusion.samplers import METHODS
+from course_lib.diffusion.schedules import instants
 from course_lib.errors import choose, floating, positive_int
 from course_lib.noise import noise_source
 
@@ -35,11 +37,7 @@ def sample(
     σ(0) = 0 y en el menor ruido si no; `schedule.end` lo dice.
     """
     floating("x_T", x_T)
-    if not hasattr(denoiser, "schedule"):
-        raise TypeError(
-            f"denoiser debe ser un Denoiser o una guía; se recibió {type(denoiser).__name__}, que "
-            "no tiene schedule. Una red suelta se viste con Denoiser(net, schedule, kind)."
-        )
+    schedule_of(denoiser)
     step = make_step(method, options)
     if isinstance(steps, Integral):
         if spacing is None:
@@ -97,14 +95,7 @@ def check_grid(steps) -> Tensor:
     """La rejilla dada como tensor: 1-D, decreciente y dentro de [0, 1]."""
     if not isinstance(steps, Tensor):
         raise TypeError(f"steps debe ser un entero o un tensor de instantes; se recibió {steps!r}.")
-    grid = steps.detach().double().cpu()
-    ordered = grid.ndim == 1 and len(grid) > 1 and bool((grid[1:] < grid[:-1]).all())
-    if not ordered or grid[0] > 1 or grid[-1] < 0:
-        raise ValueError(
-            "la rejilla de steps debe decrecer estrictamente dentro de [0, 1] y tener al menos "
-            f"dos instantes; se recibió {steps!r}."
-        )
-    return grid
+    return instants("steps", steps)
 
 
 def check_labels(y: Tensor, x: Tensor) -> Tensor:

@@ -160,22 +160,54 @@ def can_look(t: Tensor) -> bool:
     return not torch.compiler.is_compiling() and t.device.type == "cpu"
 
 
-def times_for(t: float | Tensor, like: Tensor) -> Tensor:
-    """Los instantes `t` en float64: un escalar o uno por ejemplo de `like`, todos en [0, 1].
-
-    Si no, `ValueError` (los valores solo se miran cuando `t` está en la CPU).
-    """
+def unit_times(t: float | Tensor) -> Tensor:
+    """`t` en float64, si cabe en [0, 1]; si no, `ValueError` (solo se mira en la CPU)."""
     t = double(t)
     if can_look(t) and not ((t >= 0) & (t <= 1 + T_ROUNDING)).all():  # un NaN tampoco vale
         raise ValueError(
             f"t debe estar en [0, 1] y se recibieron valores entre {t.min():g} y {t.max():g}. "
             "El paso k de una tabla de T pasos es t = k/T."
         )
+    return t
+
+
+def times_for(t: float | Tensor, like: Tensor) -> Tensor:
+    """Los instantes `t` en float64: un escalar o uno por ejemplo de `like`, todos en [0, 1].
+
+    Si no, `ValueError` (los valores solo se miran cuando `t` está en la CPU).
+    """
+    t = unit_times(t)
     if t.ndim == 0 or (t.ndim == 1 and t.shape[0] == like.shape[0]):
         return t
     raise ValueError(
         f"t debe ser un número o un tensor de forma ({like.shape[0]},), uno por ejemplo; "
         f"se recibió la forma {tuple(t.shape)}."
+    )
+
+
+def instants(argument: str, times, trend: str | None = "decrecer") -> Tensor:
+    """Una rejilla (N+1,), en float64 y en la CPU, que crece o decrece estrictamente en [0, 1].
+
+    `trend`: "crecer", "decrecer" o None (cualquiera de las dos cosas, en cualquier intervalo).
+    """
+    try:
+        grid = double(times).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as error:
+        received = type(times).__name__
+        raise TypeError(f"{argument} no se puede leer como instantes; es {received}.") from error
+    gaps = grid.diff() if grid.ndim == 1 and len(grid) > 1 else torch.full((1,), torch.nan)
+    up, down = bool((gaps > 0).all()), bool((gaps < 0).all())
+    inside = (
+        bool(torch.isfinite(grid).all())
+        if trend is None
+        else bool(((grid >= 0) & (grid <= 1)).all())
+    )
+    if inside and {"crecer": up, "decrecer": down, None: up or down}[trend]:
+        return grid
+    where = "crecer o decrecer estrictamente" if trend is None else f"{trend} estrictamente"
+    raise ValueError(
+        f"la rejilla de {argument} debe {where}{'' if trend is None else ' dentro de [0, 1]'} y "
+        f"tener al menos dos instantes; se recibió {times!r}."
     )
 
 

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.schedules import Schedule
-from course_lib.errors import positive_int
+from course_lib.diffusion.schedules import T_EPS, Schedule
+from course_lib.errors import in_range, positive_int
+
+MIN_SHARE = 1e-6  # la menor parte de la log-normal que debe caber en el rango del esquema
 
 
 class Uniform:
@@ -85,3 +87,72 @@ class LossAware:
                     "con los mismos bins y history con que se guardó."
                 )
         self.losses, self.counts = state["losses"].clone(), state["counts"].clone()
+
+
+class LikelihoodImportance:
+    r"""t con densidad $∝ g^2/σ^2 = -\frac{d}{dt}\log\mathrm{SNR}$: la log-SNR queda uniforme.
+
+    Quita a la pérdida con λ = g² el factor que más varía con t. El peso, (media de la densidad de
+    `Uniform`)/(densidad de aquí), deja insesgada la media de cualquier pérdida sobre los instantes
+    de `Uniform`: [0.001, 1], o [0.001, 0.999] si α(1) = 0, porque hasta 1 la densidad no se puede
+    normalizar. En una tabla, el nodo k sale con probabilidad $∝ g^2/σ^2$ en k/T.
+    Fuente: Song et al. (2021c), sec. 5.
+    """
+
+    def __call__(self, schedule: Schedule, n: int, generator=None) -> tuple[Tensor, Tensor]:
+        u = torch.rand(n, generator=generator, dtype=torch.float64)
+        if hasattr(schedule, "T"):
+            nodes = torch.arange(1, schedule.T + 1, dtype=torch.float64) / schedule.T
+            cumulated = snr_decay(schedule, nodes).cumsum(0)
+            chosen = torch.searchsorted(cumulated, u * cumulated[-1], right=True)
+            t = nodes[chosen.clamp(max=schedule.T - 1)]
+            return t, cumulated[-1] / schedule.T / snr_decay(schedule, t)
+        low, high = noisy_range(schedule)
+        first, last = schedule.log_snr(low), schedule.log_snr(high)
+        t = schedule.inverse_log_snr(first + u * (last - first)).clamp(low, high)
+        return t, (first - last) / (high - low) / snr_decay(schedule, t)
+
+    def update(self, schedule: Schedule, t: Tensor, losses: Tensor) -> None:
+        """Nada que aprender de las pérdidas."""
+
+
+class LogNormal:
+    r"""$\ln(σ/α)\sim N(\mathrm{mean}, \mathrm{std}^2)$, truncada al rango del esquema; peso 1.
+
+    El rango es el de `LikelihoodImportance`; en una tabla, t se lleva al nodo más cercano. Con peso
+    1 no estima la pérdida media de `Uniform`: la densidad de t es parte del objetivo. `ValueError`
+    si el rango deja fuera casi toda la ley. Fuente: Karras et al. (2022), tabla 1.
+    """
+
+    def __init__(self, mean: float = -1.2, std: float = 1.2):
+        self.mean = in_range("mean", mean, -1e3, 1e3)
+        self.std = in_range("std", std, 0, 1e3, open_low=True)
+
+    def __call__(self, schedule: Schedule, n: int, generator=None) -> tuple[Tensor, Tensor]:
+        u = torch.rand(n, generator=generator, dtype=torch.float64)
+        low, high = noisy_range(schedule)
+        ends = torch.stack([-schedule.log_snr(low) / 2, -schedule.log_snr(high) / 2])
+        first, last = torch.special.ndtr((ends - self.mean) / self.std)
+        if last - first < MIN_SHARE:
+            raise ValueError(
+                f"mean={self.mean:g} y std={self.std:g} casi no tocan el rango de ln(σ/α) de "
+                f"{schedule!r}, de {ends[0]:.3g} a {ends[1]:.3g}. Conviene una media de ese rango."
+            )
+        z = torch.special.ndtri(first + u * (last - first))
+        t = schedule.inverse_log_snr(-2 * (self.mean + self.std * z)).clamp(low, high)
+        if hasattr(schedule, "T"):
+            t = (t * schedule.T).round().clamp(min=1) / schedule.T
+        return t, torch.ones(n)
+
+    def update(self, schedule: Schedule, t: Tensor, losses: Tensor) -> None:
+        """Nada que aprender de las pérdidas."""
+
+
+def noisy_range(schedule: Schedule) -> tuple[float, float]:
+    """Los instantes entre los que se sortea por log-SNR: de T_EPS a 1, o a 1 − T_EPS si α(1) = 0."""
+    return T_EPS, 1.0 if torch.isfinite(schedule.log_snr(1.0)) else 1 - T_EPS
+
+
+def snr_decay(schedule: Schedule, t: Tensor) -> Tensor:
+    r"""$g^2/σ^2 = -\frac{d}{dt}\log\mathrm{SNR}$, en float64."""
+    return schedule.drift_diffusion(t)[1] / schedule.sigma(t) ** 2
