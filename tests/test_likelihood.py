@@ -6,7 +6,7 @@ import pytest
 import torch
 from oracles import DATA
 
-from course_lib.diffusion import OU, VE, VP, Denoiser, Flow, SubVP
+from course_lib.diffusion import DDPM, EDM, OU, VE, VP, Denoiser, Flow, SubVP
 from course_lib.diffusion.divergence import divergence, probes_for
 from course_lib.diffusion.likelihood import (
     SolverError,
@@ -14,6 +14,7 @@ from course_lib.diffusion.likelihood import (
     flow,
     log_prob,
     start_time,
+    upward,
 )
 from course_lib.noise import noise_source
 from course_lib.probability import Gaussian, GaussianMixture
@@ -62,6 +63,34 @@ def test_orden_de_convergencia(method, order, generator):
         errors.append((got - exact).abs().max().item())
     slopes = [math.log2(a / b) for a, b in zip(errors[:-1], errors[1:], strict=True)]
     assert all(abs(slope - order) < 0.6 for slope in slopes), slopes
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES, OU(), DDPM.cosine(1000)], ids=repr)
+@pytest.mark.parametrize(("method", "tolerance"), [("heun", 0.1), ("rk4", 0.01)])
+def test_por_omision_resuelve_datos_casi_planos(schedule, method, tolerance):
+    """Con una dirección estrecha, como en las imágenes, casi todo ocurre cerca de t = 0.
+
+    La rejilla uniforme en t lo salta y no avisa; la de omisión da los pasos donde hacen falta.
+    """
+    law = Gaussian(torch.zeros(2, dtype=F64), torch.diag(torch.tensor([1, 0.02**2], dtype=F64)))
+    x = torch.tensor([[0.0, 0.0], [1.0, -0.02], [-2.0, 0.04]], dtype=F64)  # a 0, 1 y 2 desviaciones
+    exact = at(law, schedule, start_time(schedule, None)).log_prob(x)
+    options = {"method": method, "prior": at(law, schedule, 1.0).log_prob}
+    error = (log_prob(law.denoiser(schedule), x, **options) - exact).abs().max()
+    assert error < tolerance
+    if isinstance(schedule, OU):
+        uniform = log_prob(law.denoiser(schedule), x, spacing="t", **options)
+        assert (uniform - exact).abs().max() > 5
+
+
+def test_la_rejilla_empieza_donde_se_pide_y_da_los_pasos_que_se_piden():
+    """También entre dos nodos de una tabla: el primer paso no salta de t_min al primer nodo."""
+    for schedule in (VP(), Flow(), EDM(), DDPM.cosine(100)):
+        for spacing in ("t", "lambda", "rho"):
+            grid = upward(schedule, 7, spacing, 4e-3)
+            assert len(grid) == 8 and (grid.diff() > 0).all()
+            assert grid[0].item() == pytest.approx(4e-3) and grid[-1] == 1.0
+    assert start_time(DDPM.cosine(100), None) == 0.01
 
 
 def field(x):

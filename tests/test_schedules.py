@@ -12,6 +12,7 @@ from oracles import CONTINUOUS, SCHEDULES, TABULATED
 from scipy.integrate import solve_ivp
 
 from course_lib.diffusion import EDM, OU, VE, VP, Cosine, Flow, SubVP
+from course_lib.diffusion.schedules import Schedule
 
 mp.mp.dps = 60
 TIMES = [1e-9, 1e-6, 1e-3, 0.02, 0.25, 0.5, 0.77, 0.98, 1 - 1e-6]
@@ -170,6 +171,25 @@ def test_la_snr_decrece_y_se_invierte(name):
     torch.testing.assert_close(schedule.inverse_log_snr(log_snr), t, rtol=0, atol=1e-10)
 
 
+@given(low=st.floats(0.02, 3.0), factor=st.floats(1.0, 200.0))
+@pytest.mark.parametrize("cls", [VP, SubVP])
+def test_la_inversa_cerrada_de_la_snr_es_la_de_la_biseccion(cls, low, factor):
+    """La fórmula de VP y sub-VP coincide con la bisección de la clase base, y no sale de [0, 1]."""
+    schedule = cls(low, low * factor)
+    t = torch.cat([torch.logspace(-6, 0, 60), torch.linspace(0.01, 1, 60)]).double()
+    log_snr = schedule.log_snr(t).reshape(2, 60)
+    got = schedule.inverse_log_snr(log_snr)
+    slow = Schedule.inverse_log_snr(schedule, log_snr)
+    torch.testing.assert_close(got, slow, rtol=0, atol=1e-14)
+    torch.testing.assert_close(got, t.reshape(2, 60), rtol=0, atol=1e-14)
+    beyond = schedule.inverse_log_snr(torch.tensor([-math.inf, -1e4, 1e4, math.inf]))
+    assert beyond.dtype == torch.float64 and ((beyond >= 0) & (beyond <= 1)).all()
+    torch.testing.assert_close(beyond, torch.tensor([1.0, 1, 0, 0]).double(), rtol=0, atol=1e-14)
+    assert (
+        schedule.inverse_log_snr(1.5).shape == () == schedule.inverse_log_snr(log_snr[0, 0]).shape
+    )
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_float32_solo_redondea(name):
     """Se calcula en float64 y se convierte al final: cerca de t = 0 no se pierde ninguna cifra."""
@@ -231,6 +251,24 @@ def test_espaciado(name):
             grid = grid[:-1]
         steps = measure(grid).diff()
         torch.testing.assert_close(steps, steps.mean().expand_as(steps), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("spacing", ["t", "lambda", "rho"])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rejilla_que_no_llega_a_cero(name, spacing):
+    """Con t_min > 0 no hay último paso aparte: los n son de t_max a t_min, con la misma regla."""
+    schedule = SCHEDULES[name]
+    grid = schedule.grid(12, spacing, 0.9, t_min=0.02)
+    assert grid.shape == (13,) and (grid.diff() < 0).all()
+    assert grid[0].item() == pytest.approx(0.9) and grid[-1].item() == pytest.approx(0.02)
+    measures = {
+        "t": lambda t: t,
+        "lambda": schedule.log_snr,
+        "rho": lambda t: torch.exp(-schedule.log_snr(t) / 14),
+    }
+    steps = measures[spacing](grid).diff()
+    tolerance = 0.1 if name in TABULATED else 1e-6  # en una tabla se redondea al nodo más cercano
+    torch.testing.assert_close(steps, steps.mean().expand_as(steps), rtol=tolerance, atol=0)
 
 
 def test_la_rejilla_de_edm_es_la_de_karras():

@@ -116,19 +116,21 @@ class DDPM(Schedule):
     def sigma(self, t):
         return torch.sqrt(-torch.expm1(-self._minus_log_alpha_bar(t)))
 
-    def grid(self, n: int, spacing: str = "t", t_max: float = 1.0) -> Tensor:
+    def grid(self, n: int, spacing: str = "t", t_max: float = 1.0, t_min: float = 0.0) -> Tensor:
         """Como en `Schedule.grid`, con cada instante llevado al nodo k/T más cercano y sin repetir.
 
         Pedir más pasos que los T de la tabla es un `ValueError`.
         """
         positive_int("n", n)
         k_max = round(in_range("t_max", t_max, 0, 1, open_low=True) * self.T)
-        if n > k_max:
+        room = k_max - round(in_range("t_min", t_min, 0, t_max, open_high=True) * self.T)
+        if n > room:
+            since = f"de t={t_min:g} " if t_min else ""
             raise ValueError(
-                f"steps={n} supera los {k_max} pasos que tiene {self.name} hasta t={t_max:g}. "
-                f"Conviene steps ≤ {k_max} o una tabla más larga."
+                f"steps={n} supera los {room} pasos que tiene {self.name} {since}hasta t={t_max:g}. "
+                f"Conviene steps ≤ {room} o una tabla más larga."
             )
-        rising = torch.round(super().grid(n, spacing, t_max) * self.T).flip(0)
+        rising = torch.round(super().grid(n, spacing, t_max, t_min) * self.T).flip(0)
         order = torch.arange(n + 1, dtype=torch.float64)
         rising = torch.cummax(rising - order, 0).values + order  # sin repetidos…
         rising = torch.minimum(rising, k_max - n + order)  # …y sin pasar del primero

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from course_lib.diffusion.ddpm import DDPM
 from course_lib.diffusion.divergence import MAX_EXACT_DIM, divergence, probes_for
 from course_lib.diffusion.integrators import (
     ADAPTIVE,
@@ -21,7 +22,7 @@ from course_lib.diffusion.integrators import (
     adaptive,
     fixed,
 )
-from course_lib.diffusion.schedules import double
+from course_lib.diffusion.schedules import Schedule, double
 from course_lib.errors import choose, floating, in_range, positive_int
 from course_lib.noise import noise_source
 from course_lib.probability import discretized
@@ -29,7 +30,7 @@ from course_lib.probability.covariance import double_like
 
 __all__ = ["SolverError", "Trajectory", "bits_per_dim", "flow", "log_prob"]
 
-T_MIN = 1e-5  # donde σ(0) = 0 el score no existe en t = 0: se empieza aquí
+T_MIN = 1e-5  # donde σ(0) = 0 el score no existe en t = 0: se empieza aquí (una tabla, en 1/T)
 
 
 def log_prob(
@@ -41,7 +42,7 @@ def log_prob(
     generator: torch.Generator | int | None = None,
     *,
     t_min: float | None = None,
-    spacing: str = "t",
+    spacing: str = "lambda",
     prior: Callable[[Tensor], Tensor] | None = None,
     probes: int = 1,
     max_exact_dim: int = MAX_EXACT_DIM,
@@ -51,14 +52,16 @@ def log_prob(
 ) -> Tensor:
     r"""$\log p_{t_{min}}(x_0)$ de cada dato en nats, (B,), con el azar de `generator` en la traza.
 
-    - `method`: "heun" (orden 2) y "rk4" (orden 4) dan `steps` pasos por la rejilla del esquema, con
-      su `spacing`; "rk45" y "dop853" son los adaptativos de SciPy, con `tolerance` relativa y
-      absoluta y `max_evaluations` como tope (`steps` y `spacing` no se usan).
+    - `method`: "heun" (orden 2) y "rk4" (orden 4) dan `steps` pasos desde `t_min` con el `spacing` de
+      `Schedule.grid`, y con pocos pasos no avisan: conviene repetir con el doble. "rk45" y "dop853"
+      son los adaptativos de SciPy, con `tolerance` relativa y absoluta y `max_evaluations` como
+      tope (`steps` y `spacing` no se usan).
     - `trace`: "exact", D derivaciones por evaluación, o "hutchinson", `probes` derivaciones con
       signos al azar, los mismos en todo el camino; es insesgada.
-    - `t_min`: donde se empieza; si no se dice, 0 cuando σ(0) > 0 y 1e-5 cuando σ(0) = 0, porque
-      el score en σ = 0 no existe. Lo que se calcula es la densidad de los datos con el ruido de
-      `t_min`.
+    - `t_min`: donde se empieza; si no se dice, 0 cuando σ(0) > 0 y, como el score en σ = 0 no
+      existe, 1e-5 cuando σ(0) = 0 (en una tabla, su primer paso, 1/T). Lo que se calcula es la
+      densidad de los datos con el ruido de `t_min`. Una red no se entrena antes de
+      `schedule.snap(0)`: con ella conviene no empezar más cerca de 0.
     - `prior`: $\log p_1$; si no se da, la del esquema, $N(0,\sigma_1^2I)$.
 
     El resultado tiene el tipo de `x0` y no se puede derivar: el gradiente de $\log p$ en x es el
@@ -163,20 +166,20 @@ def _velocity(denoiser, cond: dict) -> Callable[[Tensor, float], Tensor]:
 
 def start_time(schedule, t_min: float | None) -> float:
     """El instante de partida: 0 solo si allí queda ruido."""
-    clean = schedule.sigma(torch.zeros((), dtype=torch.float64)).item() == 0
+    clean = schedule.sigma(double(0.0)).item() == 0
+    earliest = 1 / schedule.T if isinstance(schedule, DDPM) else T_MIN
     if t_min is None:
-        return T_MIN if clean else 0.0
+        return earliest if clean else 0.0
     in_range("t_min", t_min, 0, 1, open_high=True)
     if clean and t_min == 0:
         raise ValueError(
-            f"t_min=0: en {schedule!r} σ(0) = 0 y el score no existe allí. Conviene t_min={T_MIN:g}."
+            f"t_min=0: en {schedule!r} σ(0) = 0 y el score no existe allí. Conviene "
+            f"t_min={earliest:g} o, con una red, el primer instante en que se entrenó."
         )
     return t_min
 
 
 def upward(schedule, steps: int, spacing: str, t_min: float | None) -> Tensor:
-    """La rejilla del esquema en sentido creciente, desde `t_min`."""
+    """`steps` pasos crecientes de `t_min` a 1: los de `Schedule.grid`, sin ir a nodos de una tabla."""
     first = start_time(schedule, t_min)
-    grid = schedule.grid(positive_int("steps", steps), spacing).flip(0)
-    inside = grid[grid > first]
-    return torch.cat([torch.tensor([first], dtype=torch.float64), inside])
+    return Schedule.grid(schedule, positive_int("steps", steps), spacing, t_min=first).flip(0)

@@ -106,22 +106,21 @@ class Schedule(ABC):
             return "σ(0) = 0: la trayectoria termina en x_0"
         return f"σ(0) = {sigma:g}: la trayectoria termina con ese resto de ruido"
 
-    def grid(self, n: int, spacing: str = "t", t_max: float = 1.0) -> Tensor:
-        r"""Rejilla decreciente de n + 1 instantes, de `t_max` a 0, en float64.
+    def grid(self, n: int, spacing: str = "t", t_max: float = 1.0, t_min: float = 0.0) -> Tensor:
+        r"""Rejilla decreciente de n + 1 instantes, de `t_max` a `t_min`, en float64.
 
         `spacing="t"`: uniforme en t; `"lambda"`: uniforme en $λ = \log(α/σ)$ (Lu et al., 2022);
-        `"rho"`: uniforme en $(σ/α)^{1/7}$ (Karras et al., 2022, ec. 5). Las dos últimas, cuando
-        σ(0) = 0, llegan hasta `T_EPS` con n − 1 pasos y dan el último hasta 0.
+        `"rho"`: uniforme en $(σ/α)^{1/7}$ (Karras et al., 2022, ec. 5). Las dos últimas, si
+        terminan donde σ = 0, llegan hasta `T_EPS` con n − 1 pasos y dan el último hasta 0.
         """
         positive_int("n", n)
         choose("spacing", spacing, ["t", "lambda", "rho"])
         in_range("t_max", t_max, 0, 1, open_low=True)
-        if spacing == "t":
-            return torch.linspace(t_max, 0, n + 1, dtype=torch.float64)
-        if n == 1:
-            return torch.tensor([t_max, 0.0], dtype=torch.float64)
-        ends_clean = self.sigma(double(0.0)).item() == 0
-        lowest = min(T_EPS, t_max / 2) if ends_clean else 0.0
+        in_range("t_min", t_min, 0, t_max, open_high=True)
+        if spacing == "t" or n == 1:
+            return torch.linspace(t_max, t_min, n + 1, dtype=torch.float64)
+        ends_clean = self.sigma(double(t_min)).item() == 0
+        lowest = min(T_EPS, t_max / 2) if ends_clean else t_min
         highest = t_max if torch.isfinite(self.log_snr(1.0)) else min(t_max, 1 - T_EPS)
         grid = self.inverse_log_snr(
             spaced_log_snr(self.log_snr(highest), self.log_snr(lowest), n + 1 - ends_clean, spacing)
@@ -197,12 +196,8 @@ def instants(argument: str, times, trend: str | None = "decrecer") -> Tensor:
         raise TypeError(f"{argument} no se puede leer como instantes; es {received}.") from error
     gaps = grid.diff() if grid.ndim == 1 and len(grid) > 1 else torch.full((1,), torch.nan)
     up, down = bool((gaps > 0).all()), bool((gaps < 0).all())
-    inside = (
-        bool(torch.isfinite(grid).all())
-        if trend is None
-        else bool(((grid >= 0) & (grid <= 1)).all())
-    )
-    if inside and {"crecer": up, "decrecer": down, None: up or down}[trend]:
+    allowed = torch.isfinite(grid) if trend is None else (grid >= 0) & (grid <= 1)
+    if allowed.all() and {"crecer": up, "decrecer": down, None: up or down}[trend]:
         return grid
     where = "crecer o decrecer estrictamente" if trend is None else f"{trend} estrictamente"
     raise ValueError(
