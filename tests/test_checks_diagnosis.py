@@ -9,15 +9,17 @@ from course_lib.checks.attempt import part_of, run
 from course_lib.checks.core import RIGHT, WRONG
 
 
-def same_answers(name, f, g):
-    """Si dos funciones responden lo mismo en todos los casos del ejercicio."""
+def commits(name, wrong, f):
+    """Si, en alguna salida, `f` se aparta del oráculo y responde lo mismo que `wrong`."""
     cases = [case.args for case in EXERCISES[name].cases()]
     names = [str(i) for i in range(len(cases[0]))]
-    answers = [[run(h, args, names) for args in cases] for h in (f, g)]
-    return all(
-        diagnosis.alike(*(part_of(outcomes, i) for outcomes in answers), loose=False)
-        for i in range(len(EXERCISES[name].parts))
-    )
+    functions = (f, wrong, EXERCISES[name].oracle)
+    answers = [[run(h, args, names) for args in cases] for h in functions]
+    for i in range(len(EXERCISES[name].parts)):
+        got, blamed, right = (part_of(outcomes, i) for outcomes in answers)
+        if diagnosis.alike(got, blamed, False) and not diagnosis.alike(got, right, False):
+            return True
+    return False
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,7 +46,7 @@ def test_lo_generico_se_reconoce_en_todos_los_ejercicios(name, change, words):
     state, message = verdict(name, altered(name, change))
     assert state == WRONG and words in message
     blamed = [s for s in EXERCISES[name].slips if " ".join(s.hint.split()) in message]
-    assert all(same_answers(name, s.wrong, altered(name, change)) for s in blamed)
+    assert all(commits(name, s.wrong, altered(name, change)) for s in blamed)
 
 
 def test_los_nan_se_localizan():
@@ -73,6 +75,26 @@ def test_las_excepciones_se_cuentan_con_su_linea():
     assert "(línea 2 de mia: return x0 + inexistente" in message
 
 
+@pytest.mark.parametrize(
+    ("tracked", "kept", "words"),
+    [
+        (True, False, "falta retain_graph=True mientras queden derivadas por pedir."),
+        (False, True, "falta `x = x.detach().requires_grad_()` antes de derivar."),
+    ],
+)
+def test_los_olvidos_al_derivar_con_torch_se_dicen_en_espanol(tracked, kept, words):
+    def mia(score_fn, x):
+        x = x.detach().requires_grad_(tracked)
+        value = score_fn(x)
+        total = value.square().sum(1) / 2
+        for i in range(x.shape[1]):
+            total += torch.autograd.grad(value[:, i].sum(), x, retain_graph=kept)[0][:, i]
+        return total
+
+    state, message = verdict("implicit_loss", mia)
+    assert state == WRONG and "RuntimeError" in message and message.endswith(words), message
+
+
 def test_un_eje_equivocado_del_coeficiente_explica_las_formas():
     def mia(x0, k, eps, alphas_bar):
         a = alphas_bar[k].reshape(1, -1, 1, 1)
@@ -94,7 +116,10 @@ def test_un_notimplementederror_de_torch_no_es_un_ejercicio_pendiente():
     assert state == WRONG and message_of_torch in message
 
 
-@pytest.mark.parametrize("name", NAMES)
+WITH_TENSORS = [n for n in NAMES if any(map(torch.is_tensor, EXERCISES[n].cases()[0].args))]
+
+
+@pytest.mark.parametrize("name", WITH_TENSORS)
 def test_modificar_los_argumentos_es_un_error(name):
     oracle = EXERCISES[name].oracle
 

@@ -19,7 +19,7 @@ from course_lib.checks.core import PENDING, RIGHT
 ROLES = ["enunciado", "inicio", "pista", "comprobacion", "solucion"]
 FOLDED = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
 MINIMUM = {"00_panorama": 5, "01_gaussianas": 8, "02_mle": 7, "03_elbo_vae": 8, "04_gan": 8}
-MINIMUM |= {"05_ddpm": 6}
+MINIMUM |= {"05_ddpm": 6, "06_score_sde": 10}
 
 
 def source(cell) -> str:

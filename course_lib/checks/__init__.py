@@ -23,7 +23,7 @@ forma (B,) se alinea mal, por *broadcasting*, y sin aviso), y un `Slip` por cada
 de otro. Su función pública va en el módulo del capítulo (`CHAPTERS`); el nombre no se repite en todo el curso.
 """
 
-from course_lib.checks import ddpm, gan, gaussians, mle, panorama, vae
+from course_lib.checks import ddpm, gan, gaussians, mle, panorama, sde, vae
 from course_lib.checks.core import PENDING, RIGHT, WRONG, Exercise, Result, Slip
 from course_lib.checks.progress import progreso
 
@@ -34,7 +34,8 @@ CHAPTERS = {
     3: vae,
     4: gan,
     5: ddpm,
+    6: sde,
 }  # el módulo de cada capítulo
 
 __all__ = ["CHAPTERS", "PENDING", "RIGHT", "WRONG", "Exercise", "Result", "Slip"]
-__all__ += ["ddpm", "gan", "gaussians", "mle", "panorama", "progreso", "vae"]
+__all__ += ["ddpm", "gan", "gaussians", "mle", "panorama", "progreso", "sde", "vae"]

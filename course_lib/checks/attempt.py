@@ -94,6 +94,12 @@ def malformed(value, parts: tuple[str, ...]) -> str | None:
     return None
 
 
+AUTOGRAD = {  # lo que dice torch y lo que falta
+    "second time": "falta retain_graph=True mientras queden derivadas por pedir",
+    "does not require grad": "falta `x = x.detach().requires_grad_()` antes de derivar",
+}
+
+
 def describe_error(f: Callable, error: Exception, label: str, shape_tip: str) -> str:
     """La excepción en una línea, con el renglón de la función en que ocurrió."""
     text = str(error).strip() or "sin explicación"
@@ -112,4 +118,5 @@ def describe_error(f: Callable, error: Exception, label: str, shape_tip: str) ->
         message += f" ({line}: {source})" if source else f" ({line})"
     if isinstance(error, RuntimeError) and "size" in text and shape_tip:
         message += f". Las formas no encajan: {shape_tip}"
-    return message
+    tips = [tip for words, tip in AUTOGRAD.items() if words in str(error)]
+    return f"{message}: {tips[0]}." if isinstance(error, RuntimeError) and tips else message

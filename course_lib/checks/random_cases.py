@@ -40,6 +40,12 @@ def normal(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
+def uniform(*shape: int, low: float, high: float, seed: int) -> Tensor:
+    """Números uniformes en (low, high), en float64 y con semilla propia."""
+    generator = torch.Generator().manual_seed(seed)
+    return low + (high - low) * torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+
 def table(alphas_bar: Tensor) -> DDPM:
     r"""El esquema cuya tabla $\bar\alpha_0,\dots,\bar\alpha_T$ es `alphas_bar`."""
     return DDPM(1 - alphas_bar[1:] / alphas_bar[:-1])

@@ -1,6 +1,6 @@
 """Una solución por ejercicio, que no usa ni el oráculo ni el catálogo de errores."""
 
-from . import ddpm, gan, gaussians, mle, panorama, vae
+from . import ddpm, gan, gaussians, mle, panorama, sde, vae
 
 SOLUTIONS = (
     panorama.SOLUTIONS
@@ -9,4 +9,5 @@ SOLUTIONS = (
     | vae.SOLUTIONS
     | gan.SOLUTIONS
     | ddpm.SOLUTIONS
+    | sde.SOLUTIONS
 )
