@@ -121,7 +121,8 @@ def sliced_wasserstein(
     x, y = _pair(x, y, ("x", "y"))
     theta = _directions(x.shape[1], positive_int("projections", projections), generator)
     px, py = (x @ theta.T).sort(0).values, (y @ theta.T).sort(0).values
-    return _quantile_gap(px, py, 2).mean().sqrt().item()
+    width, gap = _quantile_gap(px, py)
+    return (width * gap**2).sum(0).mean().sqrt().item()
 
 
 def wasserstein_1d(x: Tensor, y: Tensor, p: float = 2) -> float:
@@ -138,17 +139,19 @@ def wasserstein_1d(x: Tensor, y: Tensor, p: float = 2) -> float:
             "x e y deben ser muestras de la recta, (N,) o (N, 1); se recibieron "
             f"{tuple(x.shape)} y {tuple(y.shape)}. En más dimensiones, sliced_wasserstein."
         )
-    ends = torch.cat([x, y]).aminmax()
-    unit = (ends.max - ends.min).item() or 1.0  # así |x − y|^p no se desborda ni se anula
-    gap = _quantile_gap(x.sort(0).values / unit, y.sort(0).values / unit, p)
-    return unit * gap.item() ** (1 / p)
+    width, gap = _quantile_gap(x.sort(0).values, y.sort(0).values)
+    top = gap.abs().max().item() or 1.0  # así |x − y|^p no se desborda ni se anula
+    return top * (width * (gap / top).abs() ** p).sum().item() ** (1 / p)
 
 
-def _quantile_gap(px: Tensor, py: Tensor, p: float) -> Tensor:
-    r"""$\int_0^1|F^{-1}-G^{-1}|^pdu$ por columna, de muestras ya ordenadas (N, K) y (M, K)."""
+def _quantile_gap(px: Tensor, py: Tensor) -> tuple[Tensor, Tensor]:
+    r"""$du$ y $F^{-1}-G^{-1}$, por columna, en los tramos donde son constantes.
+
+    `px`, (N, K), y `py`, (M, K): muestras ya ordenadas.
+    """
     n, m = len(px), len(py)
     levels = torch.cat([torch.arange(n + 1).double() / n, torch.arange(1, m).double() / m])
     levels = levels.sort().values
     width, middle = levels.diff(), (levels[1:] + levels[:-1]) / 2
     gap = px[(middle * n).long().clamp(max=n - 1)] - py[(middle * m).long().clamp(max=m - 1)]
-    return (width[:, None] * gap.abs() ** p).sum(0)
+    return width[:, None], gap

@@ -62,8 +62,24 @@ def floating(argument: str, x: Any) -> Tensor:
     return x
 
 
+def sizes(argument: str, value: Any) -> tuple[int, ...]:
+    """Una forma como tupla; un entero vale por la de un eje. Si no lo es, `ValueError`."""
+    try:
+        return tuple(torch.empty(value, device="meta").shape)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{argument} debe ser una tupla de tamaños, como (500,) o x.shape; se recibió {value!r}."
+        ) from error
+
+
 def same_shape(argument: str, x: Tensor, other: str, reference: Tensor) -> Tensor:
     """Devuelve `x` si tiene la forma de `reference`; si no, `ValueError` con las dos formas."""
+    for name, value in ((argument, x), (other, reference)):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name} debe ser un tensor de torch; se recibió {type(value).__name__}. "
+                "Se convierte con torch.as_tensor(...)."
+            )
     if x.shape != reference.shape:
         raise ValueError(
             f"{argument} y {other} deben tener la misma forma; se recibieron "

@@ -9,15 +9,18 @@ class SeededNoise:
 
     El ejemplo i recibe siempre los mismos números, sea cual sea el lote en que viaje; se sortean
     en la CPU y en float32, así que la imagen es la misma en cualquier dispositivo. Dos `stream`
-    distintos dan números independientes con la misma semilla.
+    distintos (0, 1 o 2) dan números independientes con la misma semilla.
     """
 
+    STREAMS = (0, 500_000, 250_000)  # de la semilla, la CPU solo mira 32 bits: deben caber en ellos
+
     def __init__(self, seed: int, stream: int = 0):
-        # de la semilla, la CPU solo mira 32 bits: el salto del stream debe caber en ellos
-        self.first = seed * 1_000_003 + stream * 500_000
+        self.first = seed * 1_000_003 + self.STREAMS[stream]
         self.generators: list[torch.Generator] = []
 
     def __call__(self, like: Tensor) -> Tensor:
+        if not len(like):
+            return torch.empty_like(like)
         for index in range(len(self.generators), len(like)):
             generator = torch.Generator()
             self.generators.append(generator.manual_seed(self.first + index))

@@ -1,4 +1,4 @@
-"""La ley exacta de la cadena inversa en 1-D y su cota, contra simulación, cuadratura 2-D y formas cerradas."""
+"""La cadena inversa en 1-D y su cota, contra simulación, cuadratura 2-D y formas cerradas."""
 
 import math
 
@@ -83,7 +83,7 @@ def test_coincide_con_el_muestreador(schedule, generator):
 
 
 def test_el_inicio_se_puede_elegir():
-    """Sin `start` es N(0, σ²); una ley y sus densidades dan lo mismo; p_T exacta quita el olvido."""
+    """Sin `start` es N(0, σ²); un objeto y sus densidades dan lo mismo; p_T exacta quita el olvido."""
     schedule, times = OU(0.8), grid(30)
     score, sigma = exact_score(schedule), schedule.sigma(1.0)
     default = chain_density(schedule, score, times, NODES)
@@ -110,7 +110,7 @@ def test_los_nodos_no_importan_si_son_bastantes():
 
 
 def test_la_variacion_total():
-    """Entre gaussianas de igual varianza, 2Φ(|m|/2σ) − 1; entre leyes disjuntas, 1; consigo misma, 0."""
+    """Entre gaussianas de igual varianza, 2Φ(|m|/2σ) − 1; entre soportes disjuntos, 1; consigo misma, 0."""
     p, q, far = (Gaussian(m, 0.01).log_prob(NODES_FINE[:, None]).exp() for m in (0.0, 0.1, 3.0))
     exact = 2 * torch.special.ndtr(torch.tensor(0.5, dtype=F64)).item() - 1
     assert total_variation(p, q, NODES_FINE) == pytest.approx(exact, abs=1e-5)
@@ -357,12 +357,12 @@ def run(**changes):
         (
             "densidades de otra forma",
             ValueError,
-            lambda: total_variation(NODES, NODES[:4], NODES),
+            lambda: total_variation(START, START[:4], NODES),
             "q y nodes",
             "(4,)",
         ),
         (
-            "nodos que no cubren la ley",
+            "nodos que no cubren la masa",
             ValueError,
             lambda: bound(MODES, OU3, EXACT, grid(10), torch.linspace(-1, 1, 99)),
             "integra 0.68",

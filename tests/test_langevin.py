@@ -1,4 +1,4 @@
-"""Langevin contra sus leyes invariantes exactas, con paso finito y en el límite, y el recocido."""
+"""Langevin contra sus distribuciones invariantes, con paso finito y en el límite, y el recocido."""
 
 import math
 
@@ -23,7 +23,7 @@ FAR = GaussianMixture(
 )
 
 
-# --- el paso y su ley invariante ----------------------------------------------------------------
+# --- el paso y su distribución invariante -------------------------------------------------------
 
 
 def test_un_paso_es_la_formula():
@@ -55,7 +55,7 @@ def test_la_varianza_en_una_gaussiana_es_la_de_la_recurrencia(delta, generator):
 
 
 def invariant_density(delta, nodes):
-    """La ley invariante del paso finito en la mezcla: se itera su núcleo gaussiano por cuadratura."""
+    """La distribución invariante del paso finito en la mezcla: se itera su núcleo por cuadratura."""
     mean = nodes + delta * MODES.score(nodes[:, None])[:, 0]
     gap = (nodes[:, None] - mean) ** 2 / (4 * delta)
     kernel = torch.exp(-gap) / math.sqrt(4 * math.pi * delta) * (nodes[1] - nodes[0])
@@ -66,7 +66,7 @@ def invariant_density(delta, nodes):
 
 
 def test_la_mezcla_es_invariante_cuando_el_paso_tiende_a_cero(generator):
-    """El sesgo de la ley invariante cae como δ, y la simulación tiene esa ley, no la de la mezcla."""
+    """El sesgo de la distribución invariante cae como δ, y la simulación llega a ella, no a p."""
     nodes = torch.linspace(-4, 4, 401, dtype=F64)
     exact, deltas = MODES.log_prob(nodes[:, None]).exp(), [0.08, 0.04, 0.02]
     laws = [invariant_density(delta, nodes) for delta in deltas]

@@ -1,4 +1,4 @@
-"""La SDE directa de cada esquema: su transición, sus leyes, el olvido de OU y Fokker–Planck."""
+"""La SDE directa de cada esquema: su transición, sus marginales, el olvido de OU y Fokker–Planck."""
 
 import math
 
@@ -138,7 +138,10 @@ def ou_law(law, t):
 
 def test_el_acoplamiento_sincrono_contrae_en_w2(generator):
     """Con el mismo browniano, dos caminos se acercan exactamente como e^(−τ), y W2 al menos así."""
-    x, y = MODES.sample(4_000, generator), Gaussian([2.0], [[0.09]]).sample(4_000, generator)
+    x, y = (
+        MODES.sample(4_000, generator),
+        Gaussian([2.0], [[0.09]]).sample(4_000, generator).double(),
+    )
     a, b = (simulate(OU(HORIZON), start, CLOCK, generator=5) for start in (x, y))
     decay = torch.exp(-HORIZON * CLOCK)
     torch.testing.assert_close(a - b, decay[:, None, None] * (x - y), rtol=1e-9, atol=1e-12)

@@ -292,7 +292,7 @@ def test_log_normal_da_la_media_y_la_desviacion(schedule, mean, std, generator):
 
 
 def test_log_normal_con_el_rango_de_edm_casi_no_se_trunca():
-    """Con los valores de fábrica, EDM deja fuera menos de 1e-4 de la ley; VP, mucho más."""
+    """Con los valores de fábrica, EDM deja fuera menos de 1e-4 de la masa; VP, mucho más."""
     for schedule, low, high in ((EDM(), 0.0, 1e-4), (VP(), 1e-3, 0.1)):
         ends = torch.stack([noise_to_signal(schedule, t) for t in span(schedule)])
         inside = torch.special.ndtr((ends + 1.2) / 1.2).diff().item()

@@ -121,6 +121,15 @@ def test_ema_coincide_con_la_suma_cerrada_y_copia_los_buffers():
     assert not averaged.training and not any(p.requires_grad for p in averaged.parameters())
 
 
+def test_ema_sin_arranque_suave_es_la_media_movil_de_libro():
+    model = Linear([1.0, 1.0, 1.0])
+    ema = EMA(model, decay=0.9, warmup=False)
+    model.w.data.zero_()
+    for _ in range(20):
+        ema.update(model)
+    assert ema.model.w[0].item() == pytest.approx(0.9**20, rel=1e-5)
+
+
 def test_ema_alcanza_su_decaimiento_y_olvida_el_inicio():
     model = Linear([1.0, 1.0, 1.0])
     ema = EMA(model, decay=0.9)

@@ -1,4 +1,4 @@
-r"""El teorema de convergencia, visible: la ley exacta de una cadena inversa en 1-D y su cota.
+r"""El teorema de convergencia, visible: la distribución de una cadena inversa en 1-D y su cota.
 
 La cadena es la de `samplers.euler_maruyama`: de $t_k$ a $t_{k+1}<t_k$, con $h=t_k-t_{k+1}$, el núcleo
 $\hat p(x_{k+1}\mid x_k)=N(x_k-h(f x_k-g^2s_θ(x_k,t_k)),\,g^2h)$. Todo se calcula por cuadratura en
@@ -23,7 +23,7 @@ __all__ = ["Bound", "bound", "chain_density", "marginal", "score_of", "total_var
 
 Score = Callable[[Tensor, float], Tensor]
 LOST = 1e-3  # masa de la cadena que puede escapar de los nodos antes de que se diga
-MISSED = 1e-5  # y de las leyes exactas, de cuyas colas depende la KL
+MISSED = 1e-5  # y de las distribuciones exactas, de cuyas colas depende la KL
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def score_of(denoiser) -> Score:
 
 
 def marginal(mixture, schedule: Schedule, t: float, nodes: Tensor) -> Tensor:
-    r"""La densidad exacta de $x_t=α_tx_0+σ_tε$ en los nodos, (N,); `mixture`: ley 1-D de los datos."""
+    r"""La densidad exacta de $x_t=α_tx_0+σ_tε$ en los nodos, (N,); `mixture`: los datos, en 1-D."""
     return _law(mixture, schedule, t).log_prob(_nodes(nodes)[:, None]).exp()
 
 
@@ -104,9 +104,9 @@ def chain_density(schedule: Schedule, score: Score, times, nodes: Tensor, start=
     $\hat p_{k+1}(x')=\int N(x';\,x-h(fx-g^2s_θ(x,t_k)),\,g^2h)\,\hat p_k(x)\,dx$, por cuadratura.
     `times`: decreciente en [0, 1]; si llega a 0, el último paso también lleva ruido (en `sample` no,
     así que para comparar con él conviene acabar en un t_min > 0). `score(x, t)`: de x (N,) a (N,).
-    `nodes`: (N,), creciente. `start`: la ley de partida, con `log_prob`, o sus densidades (N,); si no
-    se da, $N(0,σ^2)$ con la σ de `times[0]`. ValueError si los nodos son demasiado gruesos para el
-    ruido de un paso o si la masa se sale de ellos.
+    `nodes`: (N,), creciente. `start`: la distribución de partida, con `log_prob`, o sus densidades
+    (N,); si no se da, $N(0,σ^2)$ con la σ de `times[0]`. ValueError si los nodos son demasiado
+    gruesos para el ruido de un paso o si la masa se sale de ellos.
     """
     nodes, times = _nodes(nodes), instants("times", times)
     weights = _trapezoid_weights(nodes)
@@ -117,9 +117,8 @@ def chain_density(schedule: Schedule, score: Score, times, nodes: Tensor, start=
         mean, std = _reverse_step(schedule, score, t, s, nodes)
         _resolved(nodes, std, t, s)
         z = (nodes[:, None] - mean) / std
-        density = (
-            z.square_().mul_(-0.5).exp_() @ (weights * density) / (std * math.sqrt(2 * math.pi))
-        )
+        norm = std * math.sqrt(2 * math.pi)
+        density = z.square_().mul_(-0.5).exp_() @ (weights * density) / norm
         _keeps_mass(density, nodes, s)
         densities.append(density)
     return torch.stack(densities)
@@ -128,16 +127,17 @@ def chain_density(schedule: Schedule, score: Score, times, nodes: Tensor, start=
 def bound(mixture, schedule: Schedule, score: Score, times, nodes: Tensor, start=None) -> Bound:
     r"""Cota de la TV entre los datos con el ruido de `times[-1]` y lo que da la cadena: un `Bound`.
 
-    Sea q la ley exacta de $(x_{t_0},\dots,x_{t_N})$, leída hacia atrás, y $\hat p$ la cadena. Olvidar
-    todos los estados menos el último no aumenta la KL (procesamiento), Pinsker la convierte en TV, y
-    la regla de la cadena la descompone sin error:
+    Sea q la distribución exacta de $(x_{t_0},\dots,x_{t_N})$, leída hacia atrás, y $\hat p$ la cadena.
+    Olvidar todos los estados menos el último no aumenta la KL (procesamiento), Pinsker la convierte
+    en TV, y la regla de la cadena la descompone sin error:
     $$\mathrm{KL}(q\|\hat p)=\mathrm{KL}(p_{t_0}\|\hat p_0)
       +\sum_kE_{x_k\sim p_{t_k}}\mathrm{KL}(q(x_{k+1}\mid x_k)\,\|\,\hat p(x_{k+1}\mid x_k)).$$
     El primer término es `forgetting`. En los demás, $\hat p$ es gaussiana, de media
     $m=m^*+hg^2(s_θ-\nabla\log p)$, y solo hacen falta la media y la varianza de q: al abrir el
     cuadrado $E(x_{k+1}-m)^2/(2g^2h)$ salen `discretisation` ($s_θ$ exacto), `score` y su producto
-    cruzado, `interaction`. No hay hipótesis: vale para todo paso y todo score. Argumentos, los de
-    `chain_density`. Cf. Chen et al. (2023), teorema 2, y De Bortoli et al. (2021), teorema 1.
+    cruzado, `interaction`. Vale para todo paso y todo score: basta con que $p_{t_N}$ tenga densidad y
+    las integrales sean finitas. Argumentos, los de `chain_density`. Cf. Chen et al. (2023), teorema
+    2, y De Bortoli et al. (2021), teorema 1.
     """
     nodes, times = _nodes(nodes), instants("times", times)
     laws = [_law(mixture, schedule, t) for t in times.tolist()]
@@ -194,7 +194,7 @@ def _score_and_slope(law, x: Tensor) -> tuple[Tensor, Tensor]:
 def _law(mixture, schedule: Schedule, t: float):
     if getattr(mixture, "dim", None) != 1:
         received = f"D = {mixture.dim}" if hasattr(mixture, "dim") else type(mixture).__name__
-        raise ValueError(f"mixture debe ser una ley de la recta (D = 1); se recibió {received}.")
+        raise ValueError(f"mixture debe vivir en la recta (D = 1); se recibió {received}.")
     t = unit_times(float(t))
     return mixture.diffuse(schedule.alpha(t).item(), schedule.sigma(t).item())
 

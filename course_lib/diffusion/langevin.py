@@ -1,6 +1,7 @@
-r"""Dinámica de Langevin: un paseo al azar, guiado por el score, que deja invariante una ley.
+r"""Dinámica de Langevin: un paseo al azar, guiado por el score, que deja invariante a p.
 
-La SDE $dx = \nabla\log p(x)\,dτ + \sqrt2\,dW$ tiene a p por ley invariante; el paso δ la discretiza.
+La SDE $dx = \nabla\log p(x)\,dτ + \sqrt2\,dW$ tiene a p por distribución invariante; el
+paso δ la discretiza.
 """
 
 from collections.abc import Callable
@@ -42,8 +43,8 @@ def langevin(
     r"""`n` pasos de Langevin: $x ← x + δ\,s(x) + \sqrt{2δ}\,z$, con δ = `step`.
 
     `score(x) → s(x)`, de la forma de x. Devuelve el último estado o, con `keep`, el camino entero
-    (n+1, *x.shape). Con δ > 0 la ley invariante no es p: en $N(0,σ^2)$ su varianza es
-    $σ^2/(1-δ/2σ^2)$, y si δ ≥ 2σ² no la hay. `SolverError`, con el tramo recorrido (de índices
+    (n+1, *x.shape). Con δ > 0 la distribución invariante no es p: en $N(0,σ^2)$ su varianza
+    es $σ^2/(1-δ/2σ^2)$, y si δ ≥ 2σ² no la hay. `SolverError`, con el tramo recorrido (de índices
     enteros), si el estado deja de ser finito. Roberts y Tweedie (1996), sec. 1.4; Song y Ermon
     (2019), ec. 4, donde δ se llama ε/2.
     """
@@ -67,8 +68,8 @@ def annealed(
     r"""Langevin recocido: `per_level` pasos en cada instante de `times`, de más a menos ruido.
 
     En el nivel t el score es el de `denoiser` y el paso, $δ = 2(\mathrm{snr}\cdotσ_t)^2$, proporcional
-    a $σ_t^2$. `times`: decreciente en [0, 1], con σ > 0 en todos; `x`: (B, …), con la ley previa de
-    `times[0]`. Devuelve el último estado o, con `keep`, el camino (niveles·per_level + 1, *x.shape).
+    a $σ_t^2$. `times`: decreciente en [0, 1], con σ > 0 en todos; `x`: (B, …), con la distribución
+    previa de `times[0]`. Devuelve el último estado o, con `keep`, el camino (niveles·per_level + 1, *x.shape).
     Song y Ermon (2019), alg. 1.
     """
     in_range("snr", snr, 0, 1, open_low=True), positive_int("per_level", per_level)

@@ -26,7 +26,7 @@ def sample(
     y: Tensor | None = None,
     **options,
 ) -> Tensor:
-    r"""Lleva `x_T`, de forma (B, …) y ley $N(0, σ_1^2I)$, hasta los datos.
+    r"""Lleva `x_T`, de forma (B, …) y distribución $N(0, σ_1^2I)$, hasta los datos.
 
     `steps`: número de pasos, o la rejilla misma (decreciente). `method`: un nombre de `METHODS`,
     cuyas opciones van en `options`, o un paso `step(denoiser, x_t, t, s, rng, **cond)`.

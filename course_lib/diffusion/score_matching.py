@@ -50,8 +50,8 @@ def esm(
     r"""*Explicit score matching*: $\frac{λ(t)}{2}\|s_θ(x_t,t) - \nabla\log p_t(x_t)\|^2$, (B,).
 
     `exact`: el `Denoiser` que da el score verdadero, con el mismo esquema; no recibe gradiente ni
-    `cond`. Solo se puede calcular cuando la ley de los datos se conoce. `weight`, el de
-    `lambda_weight`. Fuentes: Hyvärinen (2005), ec. 2; Vincent (2011), sec. 2.
+    `cond`. Solo se puede calcular cuando la distribución de los datos se conoce. `weight`, el
+    de `lambda_weight`. Fuentes: Hyvärinen (2005), ec. 2; Vincent (2011), sec. 2.
     """
     schedule = schedule_of(denoiser)
     check_exact(exact, schedule, t)
@@ -113,8 +113,9 @@ def sliced(
 
     Con `reduced`, $λ(t)\,(\frac12\|s_θ\|^2 + \frac1K\sum_k v_k^\top\nabla s_θ\,v_k)$, la versión de
     varianza reducida; sin ella, el primer término es $\frac1{2K}\sum_k(v_k^\top s_θ)^2$. Las dos son
-    insesgadas para ISM. `probes`: los K cortes de cada ejemplo, de signos ±1 al azar (`generator`);
-    cada uno cuesta una derivación, sea cual sea D. `weight`, el de `lambda_weight`.
+    insesgadas para ISM. `probes`: los K cortes de cada ejemplo, de signos ±1 al azar (`generator`;
+    con una semilla entera se repiten en cada llamada); cada uno cuesta una derivación, sea cual sea
+    D. `weight`, el de `lambda_weight`.
     Fuente: Song et al. (2019), sec. 3.
     """
     x_t = schedule_of(denoiser).perturb(x0, t, eps)

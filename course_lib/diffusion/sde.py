@@ -38,9 +38,10 @@ def brownian(times, shape=(), generator: torch.Generator | int | None = None) ->
 
     Los incrementos son independientes, $W(t_{k+1})-W(t_k)\sim N(0,|t_{k+1}-t_k|)$. `times`: (N+1,)
     estrictamente creciente o, para una SDE que se recorre hacia atrás, decreciente. Submuestrear a
-    la vez `times[::k]` y `W[::k]` da el mismo camino con pasos mayores. Todo en float64; con una
-    semilla entera, el camino i (primer eje de `shape`) no depende de cuántos se pidan, y su azar es
-    otro que el de `sample` y `prior_sample` con esa semilla. Wiener (1923); Øksendal (2003), sec. 2.2.
+    la vez `times[::k]` y `W[::k]` da el mismo camino con pasos mayores. Se calcula en float64 (con
+    una semilla entera los normales nacen en float32). Con semilla entera, el camino i (primer eje
+    de `shape`) no depende de cuántos se pidan, y su azar es otro que el de `sample` y `prior_sample`
+    con esa semilla. Wiener (1923); Øksendal (2003), sec. 2.2.
     """
     times, shape = instants("times", times, None), sizes("shape", shape)
     rows = torch.empty(*(shape[:1] or (1,)), len(times) - 1, *shape[1:], dtype=torch.float64)
@@ -167,7 +168,7 @@ def fitted_order(steps, errors) -> float:
 
 
 def kernel(schedule: Schedule, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    r"""$(α_{t|s}, β)$ de $x_t\mid x_s\sim N(α_{t|s}x_s, βI)$: ver `transition`."""
+    r"""$(α_{t|s}, σ_{t|s}^2)$ de $x_t\mid x_s\sim N(α_{t|s}x_s, σ_{t|s}^2I)$: ver `transition`."""
     ratio = schedule.alpha(t) / schedule.alpha(s)
     return ratio, (schedule.sigma(t) ** 2 - ratio**2 * schedule.sigma(s) ** 2).clamp(min=0)
 
@@ -176,7 +177,7 @@ def transition(schedule: Schedule, s, t) -> tuple[Tensor, Tensor]:
     r"""La transición exacta hacia delante: $x_t\mid x_s\sim N(\mathrm{ratio}\,x_s,\mathrm{std}^2I)$.
 
     $\mathrm{ratio}=α_t/α_s$, $\mathrm{std}^2=σ_t^2-\mathrm{ratio}^2σ_s^2$; s < t en [0, 1], números o
-    tensores de igual forma; devuelve dos tensores float64 con ella. Kingma et al. (2021), ec. 15.
+    tensores de igual forma; devuelve dos tensores float64 con ella. Kingma et al. (2021), ap. A.1.
     """
     s, t = double(s), double(t)
     if s.ndim and t.ndim:
@@ -199,7 +200,7 @@ def simulate(
     r"""Caminos de la SDE directa $dx=f(t)\,x\,dt+g(t)\,dW$ en `times`: (N+1, *x0.shape).
 
     `times`: creciente en [0, 1]; `x0`, el estado en `times[0]`. `method="exact"` encadena
-    `transition`, sin error alguno en la ley; `"euler_maruyama"` usa f y g congeladas en cada paso.
+    `transition`, sin error alguno en la distribución; `"euler_maruyama"` congela f y g en cada paso.
     Con el mismo `generator` los dos emplean los mismos normales $ΔW_k/\sqrt{Δt_k}$, de modo que se
     acercan camino a camino al afinar `times`. Se calcula en float64 y se devuelve el tipo de x0.
     `ValueError` si Euler–Maruyama toca un instante donde la SDE es singular (Flow en t = 1).

@@ -93,9 +93,10 @@ class LikelihoodImportance:
     r"""t con densidad $∝ g^2/σ^2 = -\frac{d}{dt}\log\mathrm{SNR}$: la log-SNR queda uniforme.
 
     Quita a la pérdida con λ = g² el factor que más varía con t. El peso, (media de la densidad de
-    `Uniform`)/(densidad de aquí), deja insesgada la media de cualquier pérdida sobre los instantes
-    de `Uniform`: [0.001, 1], o [0.001, 0.999] si α(1) = 0, porque hasta 1 la densidad no se puede
-    normalizar. En una tabla, el nodo k sale con probabilidad $∝ g^2/σ^2$ en k/T.
+    `Uniform`)/(densidad de aquí), deja insesgada la media de cualquier pérdida sobre [0.001, 1]; si
+    α(1) = 0, sobre [0.001, 0.999], porque hasta 1 la densidad no se puede normalizar: al tramo que
+    falta, (0.999, 1], solo llega `Uniform`. En una tabla, el nodo k sale con probabilidad
+    $∝ g^2/σ^2$ en k/T.
     Fuente: Song et al. (2021c), sec. 5.
     """
 
@@ -121,7 +122,7 @@ class LogNormal:
 
     El rango es el de `LikelihoodImportance`; en una tabla, t se lleva al nodo más cercano. Con peso
     1 no estima la pérdida media de `Uniform`: la densidad de t es parte del objetivo. `ValueError`
-    si el rango deja fuera casi toda la ley. Fuente: Karras et al. (2022), tabla 1.
+    si el rango deja fuera casi toda la distribución. Fuente: Karras et al. (2022), tabla 1.
     """
 
     def __init__(self, mean: float = -1.2, std: float = 1.2):

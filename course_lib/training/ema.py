@@ -16,20 +16,22 @@ class EMA:
       d_n = \min\!\left(d, \frac{n}{n + 9}\right), \qquad \bar\theta_0 = \theta_0 .$$
 
     El decaimiento $d_n$ arranca en 0.1 y sube hasta $d$: así los pesos iniciales se olvidan
-    pronto, y un entrenamiento corto no queda lastrado por ellos.
+    pronto, y un entrenamiento corto no queda lastrado por ellos. Con `warmup=False` no hay
+    arranque suave: $d_n = d$ desde el principio.
 
     Errores: `ValueError` si `decay` no está en [0, 1) o si `update` recibe otra arquitectura.
     Fuente: Polyak y Juditsky (1992); Ho et al. (2020), ap. B, usan $d = 0.9999$.
     """
 
-    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
+    def __init__(self, model: nn.Module, decay: float = 0.999, warmup: bool = True) -> None:
         self.decay = in_range("ema", decay, 0.0, 1.0, open_high=True)
+        self.warmup = warmup
         self.updates = 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     def decay_at(self, update: int) -> float:
         """Decaimiento $d_n$ de la actualización número `update` (la primera es la 1)."""
-        return min(self.decay, update / (update + 9))
+        return min(self.decay, update / (update + 9)) if self.warmup else self.decay
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
