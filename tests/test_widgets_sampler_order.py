@@ -8,6 +8,7 @@ from widget_toys import check_bundle
 
 from course_lib.probability import GaussianMixture
 from course_lib.widgets import SamplerOrder
+from course_lib.widgets.sampler_order import EVALUATIONS
 
 torch.set_num_threads(1)
 
@@ -51,6 +52,11 @@ def test_un_argumento_malo_dice_que_se_recibio(options, error, message):
     with pytest.raises(error, match=re.compile(message)):
         setattr(widget, name, value)
     assert getattr(widget, name) == before
+
+
+def test_la_pagina_y_python_ofrecen_las_mismas_evaluaciones():
+    listed = ", ".join(str(n) for n in EVALUATIONS)
+    assert f"const BUDGETS = [{listed}];" in SamplerOrder._esm
 
 
 def test_descripcion_corta_y_estable_y_modulo_sin_red():

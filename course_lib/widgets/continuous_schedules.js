@@ -43,3 +43,36 @@ function lawFlow(tMax = 1 - T_EPS) {
 
 /** Los esquemas con los parámetros de la biblioteca: α, σ, f, g² y entre qué instantes sirven. */
 const continuousLaws = { VP: lawVP(), SubVP: lawSubVP(), VE: lawVE(), OU: lawOU(), Flow: lawFlow() };
+
+/** λ(t) = log(α/σ): decrece de los datos al ruido. */
+function lambdaAt(law, t) {
+  return Math.log(law.alpha(t) / law.sigma(t));
+}
+
+/** El t de [low, high] en que λ vale `target`, por bisección. */
+function timeOfLambda(law, target, low, high) {
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (lambdaAt(law, middle) > target) low = middle; else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/**
+ * Rejilla decreciente de n + 1 instantes: uniforme en t, en λ o en (σ/α)^(1/7). Sin `end` llega a 0,
+ * como Schedule.grid: si σ(0) = 0, que no cabe en λ, con un último paso de tMin a 0.
+ */
+function stepGrid(law, spacing, n, end = 0) {
+  const jumps = end === 0 && spacing !== "t" && law.sigma(0) === 0;
+  const [start, stop, last] = jumps ? [law.tMax, law.tMin, n - 1] : [law.tMax, end, n];
+  const warp = { t: (t) => t, lambda: (t) => lambdaAt(law, t), rho: (t) => Math.exp(-lambdaAt(law, t) / 7) }[spacing];
+  const back = {
+    t: (u) => u,
+    lambda: (u) => timeOfLambda(law, u, stop, start),
+    rho: (u) => timeOfLambda(law, -7 * Math.log(u), stop, start),
+  }[spacing];
+  const [from, to] = [warp(start), warp(stop)];
+  const inside = (i) => (i === 0 ? start : i === last ? stop : back(from + ((to - from) * i) / last));
+  const grid = Array.from({ length: last + 1 }, (_, i) => inside(i));
+  return jumps ? [...grid, 0] : grid;
+}

@@ -18,8 +18,8 @@ function diffuseComponent(weight, mean, L, alpha, sigma) {
 }
 
 /**
- * La ley de x_t, con la mezcla { weights, means, factors } (Cholesky por filas). Los puntos van en un
- * arreglo de n·dim; `score` y `denoise` escriben en `out`, y `logDensity` da n números.
+ * La distribución de x_t, con la mezcla { weights, means, factors } (Cholesky por filas). Los puntos
+ * van en un arreglo de n·dim; `score` y `denoise` escriben en `out`, y `logDensity` da n números.
  */
 function diffuseMixture({ weights, means, factors }, alpha, sigma) {
   const dim = means[0].length;

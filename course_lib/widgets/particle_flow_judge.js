@@ -1,7 +1,7 @@
 // Lo que juzga a las partículas al final: la distancia energía frente a su suelo y las cuentas por modo.
 
-const REFERENCE = 600; // puntos de la ley a la que se debe llegar
-const REPLICAS = 40; // muestras de esa ley con las que se mide el suelo
+const REFERENCE = 600; // puntos de la distribución a la que se debe llegar
+const REPLICAS = 40; // muestras de esa distribución con las que se mide el suelo
 const LARGE = 6000; // datos con los que se estima la fracción buena de cada modo
 const ERRORS = 3; // errores estándar que se admiten
 

@@ -1,32 +1,4 @@
-// Los muestreadores deterministas, un paso cada uno, como en course_lib.diffusion.samplers, y sus rejillas.
-
-/** λ(t) = log(α/σ): decrece de los datos al ruido. */
-function lambdaAt(law, t) {
-  return Math.log(law.alpha(t) / law.sigma(t));
-}
-
-/** El t de [low, high] en que λ vale `target`, por bisección. */
-function timeOfLambda(law, target, low, high) {
-  for (let i = 0; i < 60; i++) {
-    const middle = (low + high) / 2;
-    if (lambdaAt(law, middle) > target) low = middle; else high = middle;
-  }
-  return (low + high) / 2;
-}
-
-/** Rejilla decreciente de n + 1 instantes: uniforme en t, en λ o en (σ/α)^(1/7). */
-function stepGrid(law, spacing, n, end) {
-  const start = law.tMax;
-  const warp = { t: (t) => t, lambda: (t) => lambdaAt(law, t), rho: (t) => Math.exp(-lambdaAt(law, t) / 7) }[spacing];
-  const back = {
-    t: (u) => u,
-    lambda: (u) => timeOfLambda(law, u, end, start),
-    rho: (u) => timeOfLambda(law, -7 * Math.log(u), end, start),
-  }[spacing];
-  const [from, to] = [warp(start), warp(end)];
-  const inside = (i) => (i === 0 ? start : i === n ? end : back(from + ((to - from) * i) / n));
-  return Array.from({ length: n + 1 }, (_, i) => inside(i));
-}
+// Los muestreadores deterministas, un paso cada uno, como en course_lib.diffusion.samplers.
 
 /** Lo que el eliminador exacto dice en t: x̂_0 y la velocidad f·x − ½g²·score de la ODE de flujo. */
 function exactModel(mixture, law) {

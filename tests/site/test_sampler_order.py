@@ -57,6 +57,17 @@ def test_las_rejillas_son_uniformes_en_lo_que_dicen(formulas, name):
         torch.testing.assert_close(steps, steps.mean().expand(10), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("n", [1, 2, 5, 50])
+@pytest.mark.parametrize("spacing", ["t", "lambda", "rho"])
+@pytest.mark.parametrize("name", LAWS)
+def test_sin_final_es_la_rejilla_de_la_biblioteca(formulas, name, spacing, n):
+    """Hasta t = 0, con el último paso desde 0.001 si σ(0) = 0: `Schedule.grid`."""
+    found = formulas.evaluate(f"stepGrid(continuousLaws['{name}'], '{spacing}', {n})")
+    t_max = formulas.evaluate(f"continuousLaws['{name}'].tMax")
+    expected = LAWS[name].grid(n, spacing, t_max=t_max)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-12)
+
+
 def test_las_pendientes_son_los_ordenes(formulas):
     options = {"schedule": "VP", "spacing": "lambda", "end": 0.01}
     ask = """([law, options]) => {
