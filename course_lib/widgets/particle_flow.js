@@ -30,7 +30,7 @@ function render({ model, el }) {
   let paths, screen, views, saved = 0;
 
   const simulate = () => {
-    const grid = flowGrid(schedule(), get("steps"), get("spacing"));
+    const grid = stepGrid(schedule(), get("spacing"), get("steps"));
     paths = shown().map((mode) => flowPath({
       law, schedule: schedule(), grid, count, seed: get("seed"), sign: sign(),
       way: forward() ? "directa" : "inversa", eta: mode === "ODE" ? 0 : get("noise"),

@@ -4,26 +4,6 @@ const FLOW_T_MAX = 0.95; // en Flow, f y g² son infinitos en t = 1: se empieza 
 const SCHEDULES = { ...continuousLaws, Flow: lawFlow(FLOW_T_MAX) };
 const OTHER_STREAM = 2 ** 31; // las semillas son menores: el ruido de los pasos no repite el de partida
 
-/** n + 1 instantes de tMax a 0: iguales en t o, como Schedule.grid, iguales en λ = log(α/σ). */
-function flowGrid({ alpha, sigma, tMin, tMax }, n, spacing) {
-  if (spacing === "t") return Float64Array.from({ length: n + 1 }, (_, i) => tMax * (1 - i / n));
-  const lambda = (t) => Math.log(alpha(t) / sigma(t));
-  const inverse = (value) => {
-    let [low, high] = [0, 1];
-    for (let i = 0; i < 60; i++) {
-      const middle = (low + high) / 2;
-      if (lambda(middle) > value) low = middle; else high = middle;
-    }
-    return (low + high) / 2;
-  };
-  const clean = sigma(0) === 0; // el último paso, de tMin a 0, no cabe en λ
-  const last = clean ? n - 1 : n;
-  const [from, to] = [lambda(tMax), lambda(tMin)];
-  const grid = Float64Array.from({ length: last + 1 }, (_, i) => inverse(from + ((to - from) * i) / last));
-  [grid[0], grid[last]] = [tMax, tMin];
-  return clean ? Float64Array.of(...grid, 0) : grid;
-}
-
 /**
  * Los estados en cada instante, { times, states }. `way` es «directa», que usa la transición exacta
  * x_s|x_t ~ N((α_s/α_t)·x_t, σ_s² − (α_s/α_t)²σ_t²), o «inversa»: Euler–Maruyama con deriva

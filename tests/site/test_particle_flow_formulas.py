@@ -18,7 +18,7 @@ FILES = (
     "particle_flow_judge.js", "particle_flow_scene.js",
 )  # fmt: skip
 NAMES = (
-    "continuousLaws, diffuseMixture, mixtureLaw, sfc32, gauss, SCHEDULES, FLOW_T_MAX, flowGrid, "
+    "continuousLaws, diffuseMixture, mixtureLaw, sfc32, gauss, SCHEDULES, FLOW_T_MAX, stepGrid, "
     "flowPath, progressAt, timeAt, stateAt, energyJudge, modeJudge, flowVerdict, screenFor, "
     "OTHER_STREAM, REFERENCE"
 )
@@ -94,7 +94,7 @@ def test_los_esquemas_continuos_son_los_de_la_biblioteca(formulas, name):
 @pytest.mark.parametrize("n", [5, 50])
 def test_la_rejilla_es_la_de_schedule_grid(formulas, name, spacing, n):
     found = formulas.evaluate(
-        "([name, n, spacing]) => [...flowGrid(SCHEDULES[name], n, spacing)]", [name, n, spacing]
+        "([name, n, spacing]) => [...stepGrid(SCHEDULES[name], spacing, n)]", [name, n, spacing]
     )
     t_max = 0.95 if name == "Flow" else 1.0
     assert formulas.evaluate("FLOW_T_MAX") == 0.95
@@ -128,7 +128,7 @@ def test_el_score_y_el_eliminador_de_ruido_son_los_de_la_mezcla(formulas, dim, a
 
 PATH = """([law, name, options]) => {
     const schedule = SCHEDULES[name];
-    const grid = flowGrid(schedule, options.steps ?? 50, options.spacing ?? "t");
+    const grid = stepGrid(schedule, options.spacing ?? "t", options.steps ?? 50);
     const path = flowPath({ law: mixtureLaw(law), schedule, grid, ...options });
     const states = options.onlyEnd ? path.states.slice(-1) : path.states;
     return { times: [...path.times], states: states.map((state) => [...state]) };
@@ -339,7 +339,7 @@ def test_la_simulacion_de_cincuenta_pasos_es_rapida(formulas):
         """(law) => Math.min(...Array.from({ length: 5 }, () => {
             const start = performance.now();
             const [schedule, options] = [SCHEDULES.VP, { way: "inversa", eta: 1, count: 400, seed: 0 }];
-            flowPath({ law: mixtureLaw(law), schedule, grid: flowGrid(schedule, 50, "t"), ...options });
+            flowPath({ law: mixtureLaw(law), schedule, grid: stepGrid(schedule, "t", 50), ...options });
             return performance.now() - start;
         }))""",
         law_of(EIGHT),
