@@ -31,6 +31,23 @@ function juntarPuntuacion() {
   }
 }
 
+// En una salida con columnas, sus filas no se parten en pantallas estrechas: la caja se desplaza.
+// Las demás líneas se siguen partiendo.
+function conservarColumnas() {
+  const columnas = /\S {2,}\S/;
+  for (const caja of document.querySelectorAll(".bd-article .cell_output .output.stream pre")) {
+    const lineas = caja.textContent.replace(/\n$/, "").split("\n");
+    if ([...caja.children].some((hijo) => hijo.textContent)) continue; // con colores: se deja
+    if (lineas.filter((linea) => columnas.test(linea)).length < 2) continue;
+    caja.replaceChildren(...lineas.map((linea) => {
+      const fila = document.createElement("span");
+      fila.className = columnas.test(linea) ? "fila" : "frase";
+      fila.textContent = `${linea}\n`;
+      return fila;
+    }));
+  }
+}
+
 let espera;
 function pronto() {
   clearTimeout(espera);
@@ -38,6 +55,7 @@ function pronto() {
 }
 
 juntarPuntuacion();
+conservarColumnas();
 window.addEventListener("load", () => {
   pronto();
   window.addEventListener("resize", pronto);

@@ -260,6 +260,22 @@ def test_el_indice_lleva_a_la_portada(abrir):
     assert pagina.locator("article h1").inner_text().startswith("De la gaussiana a la difusión")
 
 
+def test_a_360_puntos_las_tablas_impresas_conservan_sus_columnas(abrir):
+    """Una fila es una línea; la caja se desplaza, con el teclado también, y no pierde texto."""
+    pagina = abrir("notebooks/06_score_sde.html", ancho=360, alto=740)
+    pagina.wait_for_timeout(700)
+    filas = pagina.locator(".cell_output pre > .fila")
+    altos = filas.evaluate_all("todas => todas.map(f => f.getClientRects()[0].height)")
+    assert len(altos) > 100 and max(altos) < 1.5 * min(a for a in altos if a)
+    caja = pagina.locator(".cell_output pre", has_text="predictor_corrector").first
+    assert caja.evaluate("e => e.scrollWidth > e.clientWidth && e.tabIndex === 0")
+    assert "heun                 t" in caja.inner_text()
+    frases = pagina.locator(".cell_output pre > .frase").evaluate_all(
+        "todas => todas.filter(f => f.getBoundingClientRect().width > f.parentElement.clientWidth)"
+    )
+    assert frases == []
+
+
 def test_lo_que_se_desplaza_se_alcanza_con_el_teclado(abrir):
     pagina = abrir("book/notacion.html", ancho=360, alto=740)
     sin_foco = pagina.evaluate(
