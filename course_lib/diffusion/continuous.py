@@ -115,7 +115,7 @@ class Cosine(Schedule):
 
 
 class Flow(Schedule):
-    r"""Interpolación lineal de *flow matching*: $α = 1-t$, $σ = t$ (Lipman et al., 2023).
+    r"""Interpolación recta del emparejamiento de flujos: $α = 1-t$, $σ = t$ (Lipman et al., 2023).
 
     Aquí t sube de los datos al ruido, al revés que en ese artículo.
     """

@@ -81,7 +81,7 @@ class Schedule(ABC):
         f = alpha_rate / alpha
         return f, 2 * sigma * (sigma_rate - sigma * f)
 
-    # --- extremos: la ley previa y el final de la rejilla ----------------------------------
+    # --- extremos: la distribución previa y el final de la rejilla -------------------------
 
     def prior_sample(
         self, shape, generator=None, device=None, dtype=torch.float32, t: float = 1.0
