@@ -30,6 +30,18 @@ def solo_texto(salida: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
     return salida
 
 
+def unidas(salidas: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Junta lo impreso que llegó en varios trozos: dónde se corta depende de la máquina."""
+    juntas = []
+    for salida in salidas:
+        anterior = juntas[-1] if juntas else {}
+        if salida.output_type == "stream" and salida.name == anterior.get("name"):
+            anterior.text += salida.text
+        else:
+            juntas.append(salida)
+    return juntas
+
+
 def limpiar(cuaderno: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Deja el cuaderno como se guarda en el repositorio."""
     numero = 0
@@ -41,7 +53,7 @@ def limpiar(cuaderno: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for salida in celda.outputs:
                 if "execution_count" in salida:
                     salida["execution_count"] = numero
-            limpias = (solo_texto(salida) for salida in celda.outputs)
+            limpias = (solo_texto(salida) for salida in unidas(celda.outputs))
             celda.outputs = [salida for salida in limpias if salida is not None]
     cuaderno.metadata = nbformat.from_dict(
         {"kernelspec": NUCLEO, "language_info": {"name": "python"}}

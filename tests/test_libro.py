@@ -281,7 +281,9 @@ def test_guardar_salidas_deja_solo_texto():
         v4.new_output("display_data", {"image/png": "AAAA", "text/plain": "<Figure size 1x1>"}),
         v4.new_output("execute_result", {vista: {}, "text/plain": "Widget()"}, execution_count=17),
         v4.new_output("display_data", {"image/png": "AAAA"}),
-        v4.new_output("stream", name="stderr", text="\r 1%|  |\r 99%|##|\nfin\n"),
+        v4.new_output("stream", name="stderr", text="\r 1%|  |\r 99%"),
+        v4.new_output("stream", name="stderr", text="|##|\nfin\n"),
+        v4.new_output("stream", name="stdout", text="aparte\n"),
     ]
     ejemplo.metadata["widgets"] = {"estado": 1}
     limpio = guardar_salidas.limpiar(ejemplo)
@@ -291,6 +293,7 @@ def test_guardar_salidas_deja_solo_texto():
         {"text/plain": "<Figure size 1x1>"},
         {"text/plain": "Widget()"},
         " 99%|##|\nfin\n",
+        "aparte\n",
     ]
     assert limpio.cells[1].execution_count == salidas[1].execution_count == 1
     assert "widgets" not in limpio.metadata and "execution" not in limpio.cells[1].metadata

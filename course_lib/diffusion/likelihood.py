@@ -60,8 +60,8 @@ def log_prob(
       signos al azar, los mismos en todo el camino; es insesgada.
     - `t_min`: donde se empieza; si no se dice, 0 cuando σ(0) > 0 y, como el score en σ = 0 no
       existe, 1e-5 cuando σ(0) = 0 (en una tabla, su primer paso, 1/T). Lo que se calcula es la
-      densidad de los datos con el ruido de `t_min`. Una red no se entrena antes de
-      `schedule.snap(0)`: con ella conviene no empezar más cerca de 0.
+      densidad de los datos con el ruido de `t_min`. Una red no se entrena antes del primer
+      instante que da `schedule.snap` (0.001 en un esquema continuo): conviene no empezar antes.
     - `prior`: $\log p_1$; si no se da, la del esquema, $N(0,\sigma_1^2I)$.
 
     El resultado tiene el tipo de `x0` y no se puede derivar: el gradiente de $\log p$ en x es el
