@@ -11,9 +11,37 @@ from widget_toys import denoiser, images, noise, trajectory
 
 from course_lib.data.images import load
 from course_lib.diffusion import DDPM, VE, Denoiser
-from course_lib.widgets import ForwardNoising, ReverseDenoising, ScheduleExplorer, record
+from course_lib.widgets import (
+    ForwardNoising,
+    ParticleFlow,
+    ReverseDenoising,
+    ScheduleExplorer,
+    record,
+)
 from course_lib.widgets.base import PAGE_LIMIT, SOURCE_MARGIN
 from course_lib.widgets.trajectory import Trajectory, pack
+
+# --- lo común -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("steps", "x", "steps debe ser un entero; se recibió 'x'"),
+        ("steps", 5.5, "steps debe ser un entero; se recibió 5.5"),
+        ("noise", None, "noise debe ser un número; se recibió None"),
+        ("schedule", 3, "schedule debe ser un texto; se recibió 3"),
+        ("arrows", "no", "arrows debe ser True o False; se recibió 'no'"),
+        ("law", [1], r"law debe ser un diccionario; se recibió \[1\]"),
+    ],
+)
+def test_un_rasgo_de_otro_tipo_se_rechaza_en_espanol(name, value, message):
+    widget = ParticleFlow()
+    before = getattr(widget, name)
+    with pytest.raises(TypeError, match=message):
+        setattr(widget, name, value)
+    assert getattr(widget, name) == before
+
 
 # --- ForwardNoising -----------------------------------------------------------------------------
 

@@ -3,10 +3,20 @@
 from pathlib import Path
 
 import anywidget
+import traitlets
 
 HERE = Path(__file__).parent
 PAGE_LIMIT = 1_000_000  # bytes que un widget puede añadir a una página
 SOURCE_MARGIN = 70_000  # bytes que se reservan en esa cuenta para el código y el estilo
+KINDS = (  # lo que admite un rasgo, dicho en español
+    (traitlets.Bool, "True o False"),
+    (traitlets.Int, "un entero"),
+    (traitlets.Float, "un número"),
+    (traitlets.Unicode, "un texto"),
+    (traitlets.Bytes, "una tira de bytes"),
+    (traitlets.List, "una lista"),
+    (traitlets.Dict, "un diccionario"),
+)
 
 
 def bundle(*names: str) -> str:
@@ -25,6 +35,17 @@ class CourseWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return self.description()
+
+    def __setattr__(self, name: str, value) -> None:
+        """Un valor del tipo equivocado es un `TypeError` en español, y el anterior queda."""
+        try:
+            super().__setattr__(name, value)
+        except traitlets.TraitError as error:
+            trait = self.traits().get(name)
+            kind = next((kind for cls, kind in KINDS if isinstance(trait, cls)), None)
+            if kind is None:
+                raise
+            raise TypeError(f"{name} debe ser {kind}; se recibió {value!r}.") from error
 
 
 def check_page_weight(name: str, data_bytes: int, advice: str) -> None:

@@ -152,7 +152,7 @@ function render({ model, el }) {
   const drawNumbers = (found) => {
     const { alpha, sigma, g2, tMax } = schedule();
     const done = progressAt(paths[0], now());
-    numbers.set("when", `t = ${timeText(now())}`, `paso ${Math.floor(done)} de ${get("steps")}; semilla ${get("seed")}`);
+    numbers.set("when", `t = ${timeText(now())}`, `paso ${Math.floor(done + 1e-6)} de ${get("steps")}; semilla ${get("seed")}`);
     numbers.set("law", [alpha, sigma, g2].map((value) => fmt(value(now()), 2)).join(", "), get("schedule") === "Flow" ? `hasta |t| = ${tMax}` : "");
     const label = (i) => (found.length > 1 ? `${["SDE", "ODE"][i]} ` : "");
     const join = (f) => (found.length ? found.map((one, i) => label(i) + f(one)).join(" · ") : "—");

@@ -83,15 +83,15 @@ function flowVerdict(state) {
   const stop = schedule === "Flow" ? ` Con Flow, |f| y |g²| son infinitos en |t| = 1: se trabaja hasta |t| = ${tMax}.` : "";
   if (mode === "SDE directa") {
     if (stage === "inicio") return [`Las partículas son una muestra de los datos. La SDE directa las lleva hasta |t| = ${tMax}.${stop}`];
-    if (stage === "camino") return [`Cada paso de la SDE directa usa su transición exacta: en cada instante, las partículas son una muestra de |p_t|, la densidad del fondo.${stop}`];
+    if (stage === "camino") return [`Cada paso de la SDE directa usa su transición exacta: al final de cada uno, las partículas son una muestra de |p_t|, la densidad del fondo; entre dos se dibujan en línea recta.${stop}`];
     const [{ far, top }] = outcomes;
     return far <= top
       ? [`Datos olvidados: las partículas no se distinguen de una muestra de la distribución previa |N|(0, σ²|I|). De ahí parten la SDE inversa y la ODE.${stop}`]
-      : [`Las partículas todavía se distinguen de la distribución previa |N|(0, σ²|I|): su distancia, ${fmt(far, 2)}, pasa de ${fmt(top, 2)}.${stop}`, true];
+      : [`Las partículas todavía se distinguen de la distribución previa |N|(0, σ²|I|): su distancia, ${fmt(far, 2)}, pasa de ${fmt(top, 2)}, la mayor de ${REPLICAS} muestras de ella. Si la diferencia es pequeña, puede ser el azar de la semilla: conviene probar con otra.${stop}`, true];
   }
   const both = outcomes.length > 1;
   if (stage === "inicio") {
-    return [`Ruido de la distribución previa |N|(0, σ²|I|). La misma semilla da el mismo ruido inicial a la SDE inversa y a la ODE.${stop}`, sign < 0];
+    return [`Ruido de la distribución previa |N|(0, σ²|I|). La misma semilla da el mismo ruido inicial a la SDE inversa y a la ODE.${sign < 0 ? " El score entrará con el signo cambiado." : ""}${stop}`, sign < 0];
   }
   if (stage === "camino") {
     if (sign < 0) return ["El score entra con el signo cambiado: empuja a las partículas hacia donde |p_t| es menor.", true];

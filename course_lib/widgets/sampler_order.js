@@ -1,13 +1,13 @@
 // El error de cuatro muestreadores contra sus evaluaciones, y sus caminos junto a los exactos.
 
-const POINTS = 64; // puntos de partida con los que se mide
+const POINTS = 40; // puntos de partida con los que se mide
 const DRAWN = 8; // y los que se dibujan
-const FINE = 1500; // pasos de Heun, en λ, del camino de referencia
+const FINE = 400; // pasos de Runge–Kutta, en λ, del camino de referencia
 const BUDGETS = [4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512];
 const METHOD_NAMES = { euler: "Euler", heun: "Heun", ddim: "DDIM", dpmpp_2m: "DPM-Solver++(2M)" };
 const LINES = { euler: "cw-one", heun: "cw-two", ddim: "cw-three", dpmpp_2m: "cw-four" };
-const SPACING_NAMES = { t: "uniforme en t", lambda: "uniforme en λ", rho: "uniforme en (σ/α)^(1/7)" };
-const SCHEDULE_NAMES = { VP: "VP", SubVP: "sub-VP", VE: "VE", OU: "OU", Flow: "flujo" };
+const SPACING_NAMES = { t: "t", lambda: "λ", rho: "(σ/α)^(1/7)" };
+const SCHEDULE_NAMES = { VP: "VP", SubVP: "sub-VP", VE: "VE", OU: "OU", Flow: "Flow" };
 
 /** Los pasos que caben en `budget` evaluaciones. */
 function stepsFor(method, budget) {
@@ -17,6 +17,22 @@ function stepsFor(method, budget) {
 /** La raíz del error cuadrático medio entre dos estados. */
 function rootMeanSquare(a, b) {
   return Math.sqrt(a.reduce((sum, v, i) => sum + (v - b[i]) ** 2, 0) / a.length);
+}
+
+/** El camino de referencia: Runge–Kutta de orden 4, bastante más fino que cualquiera de los que se miden. */
+function referencePath(model, start, grid) {
+  const states = [start];
+  for (let i = 0; i + 1 < grid.length; i++) {
+    const [x, t, s] = [states[i], grid[i], grid[i + 1]];
+    const [h, middle] = [s - t, (t + s) / 2];
+    const move = (v, part) => x.map((value, j) => value + part * h * v[j]);
+    const a = model.velocity(x, t);
+    const b = model.velocity(move(a, 0.5), middle);
+    const c = model.velocity(move(b, 0.5), middle);
+    const d = model.velocity(move(c, 1), s);
+    states.push(x.map((value, j) => value + (h * (a[j] + 2 * b[j] + 2 * c[j] + d[j])) / 6));
+  }
+  return states;
 }
 
 /** Pendiente de mínimos cuadrados de log(error) contra log(evaluaciones), en los últimos `count` puntos finitos. */
@@ -35,28 +51,31 @@ function orderProblem(mixture, { schedule, spacing, end }) {
   const uniform = sfc32(7);
   const start = Float64Array.from({ length: POINTS }, () => law.sigma(law.tMax) * gauss(uniform)).sort();
   const fine = stepGrid(law, "lambda", FINE, end);
-  const reference = samplePath("heun", model, law, start, fine);
+  const reference = referencePath(model, start, fine);
+  const grids = {};
+  const gridOf = (steps) => grids[steps] ??= stepGrid(law, spacing, steps, end);
   const errors = {};
   for (const method of Object.keys(METHOD_NAMES)) {
     errors[method] = BUDGETS.map((budget) => {
-      const states = samplePath(method, model, law, start, stepGrid(law, spacing, stepsFor(method, budget), end));
+      const states = samplePath(method, model, law, start, gridOf(stepsFor(method, budget)));
       return [budget, rootMeanSquare(states.at(-1), reference.at(-1))];
     });
   }
-  return { law, model, start, fine, reference, errors, end, spacing };
+  return { law, model, start, fine, reference, errors, gridOf, schedule, spacing };
 }
 
 /** Lo que se lee en las curvas, dicho con sus números. */
-function orderVerdict({ errors, spacing }, method, budget) {
+function orderVerdict({ errors, spacing, schedule }, method, budget) {
   const at = (name) => errors[name].find(([n]) => n === budget)[1];
   const best = Object.keys(errors).reduce((a, b) => (at(b) < at(a) ? b : a));
-  const others = best === method ? "" : ` ${METHOD_NAMES[method]} se equivoca ${fmt(at(method) / at(best), 2)} veces más.`;
+  const others = best === method ? "" : ` El error de ${METHOD_NAMES[method]} es ${fmt(at(method) / at(best), 2)} veces ese.`;
+  const twins = schedule === "Flow" && ["euler", "ddim"].includes(method) ? " En Flow, Euler y DDIM son el mismo método: sus curvas coinciden." : "";
   const order = slopeOf(errors[method]);
   const expected = { euler: 1, heun: 2, ddim: 1, dpmpp_2m: 2 }[method];
   const reached = Math.abs(order + expected) < 0.3;
   const text = `Con ${budget} evaluaciones gana ${METHOD_NAMES[best]}, con error ${fmt(at(best), 2)}.${others} ` +
     `Al final de la curva de ${METHOD_NAMES[method]} la pendiente es ${fmt(order, 2)}: ` +
-    (reached ? `la de su orden, ${expected}.` : `su orden, ${expected}, todavía no se ve${spacing === "t" ? " en esta rejilla, que da pasos demasiado largos cerca de los datos" : ""}.`);
+    (reached ? `la de su orden, ${expected}.` : `su orden, ${expected}, todavía no se ve${spacing === "t" ? " en esta rejilla, que da pasos demasiado largos cerca de los datos" : ""}.`) + twins;
   return [text, !reached];
 }
 
@@ -67,11 +86,11 @@ function render({ model, el }) {
 
   const pairs = (names) => Object.entries(names);
   const schedule = select({ label: "Esquema", options: pairs(SCHEDULE_NAMES), value: get("schedule"), onchange: change("schedule") });
-  const spacing = select({ label: "Rejilla", options: pairs(SPACING_NAMES), value: get("spacing"), onchange: change("spacing") });
+  const spacing = select({ label: "Rejilla uniforme en", options: pairs(SPACING_NAMES), value: get("spacing"), onchange: change("spacing") });
   const method = select({ label: "Método", options: pairs(METHOD_NAMES), value: get("method"), onchange: change("method") });
   const end = select({ label: "Hasta t =", options: get("ends").map((t) => [String(t), String(t)]), value: String(get("end")), onchange: (v) => change("end")(Number(v)) });
   const budget = slider({
-    label: "Evaluaciones de la red", min: 0, max: BUDGETS.length - 1, value: 0, text: (i) => String(BUDGETS[i]),
+    label: "Evaluaciones del score", min: 0, max: BUDGETS.length - 1, value: 0, text: (i) => String(BUDGETS[i]),
     oninput: (i) => put(model, "evaluations", BUDGETS[i]), onchange: () => announce(),
   });
 
@@ -95,24 +114,27 @@ function render({ model, el }) {
       cursor: get("evaluations"),
       summary: Object.entries(problem.errors).map(([name, points]) => `${METHOD_NAMES[name]}: pendiente ${fmt(slopeOf(points), 2)}`).join("; "),
     });
-    key.replaceChildren(legend(Object.entries(problem.errors).map(([name, points]) => [LINES[name], `${METHOD_NAMES[name]}: ${fmt(slopeOf(points), 2)}`])));
+    key.replaceChildren(legend(Object.entries(problem.errors).map(([name, points]) => [LINES[name], `${METHOD_NAMES[name]}: pendiente ${fmt(slopeOf(points), 2)}`]).concat([["cw-soft", "caminos exactos"]])));
   };
   const drawPaths = () => {
-    const { law, model: exact, start, fine, reference, end: last } = problem;
+    const { law, model: exact, start, fine, reference, gridOf } = problem;
     const [chosen, steps] = [get("method"), stepsFor(get("method"), get("evaluations"))];
-    const grid = stepGrid(law, get("spacing"), steps, last);
+    const grid = gridOf(steps);
     const states = samplePath(chosen, exact, law, start, grid);
     const unit = (t) => Math.hypot(law.alpha(t) * get("spread"), law.sigma(t));
     const some = Array.from({ length: DRAWN }, (_, k) => Math.floor(((k + 0.5) * POINTS) / DRAWN));
-    const thin = fine.map((t, i) => [t, i]).filter(([, i]) => i % 10 === 0 || i === FINE);
+    const thin = fine.map((t, i) => [t, i]).filter(([, i]) => i % 4 === 0);
     const line = (times, values, k) => times.map(([t, i]) => [t, values[i][k] / unit(t)]);
     const own = grid.map((t, i) => [t, i]);
+    const drawn = some.map((k) => line(own, states, k));
+    const most = Math.max(...drawn.flat().map(([, v]) => Math.abs(v)).filter(Number.isFinite));
+    const top = Math.max(3.2, roundUp(1.05 * Math.min(most, 100)));
     paths.draw({
-      x: { min: 0, max: 1, label: "t: de los datos (0) al ruido (1)" }, y: { min: -3.2, max: 3.2 },
+      x: { min: 0, max: 1, label: "t: de los datos (0) al ruido (1)" }, y: { min: -top, max: top },
       series: [
         ...some.map((k) => ({ points: line(thin, reference, k), style: "cw-soft" })),
-        ...some.map((k) => ({ points: line(own, states, k), style: `${LINES[chosen]} cw-thick` })),
-        { points: some.flatMap((k) => line(own, states, k).flatMap(([t, v]) => [[t, v], [t + 1e-9, v], [NaN, NaN]])), style: `${LINES[chosen]} cw-beads` },
+        ...drawn.map((points) => ({ points, style: `${LINES[chosen]} cw-thick` })),
+        { points: drawn.flat().flatMap(([t, v]) => [[t, v], [t + 1e-9, v], [NaN, NaN]]), style: `${LINES[chosen]} cw-beads` },
       ],
       summary: `${DRAWN} caminos de ${METHOD_NAMES[chosen]} con ${steps} pasos, y los exactos en gris.`,
     });

@@ -30,7 +30,7 @@ function render({ model, el }) {
     history = [...history.filter(({ step }) => step < steps), now];
     const samples = steps === 0 ? null : sampling ? sampleWith(s) : state.samples;
     state = {
-      ...now, ...data, problem, history, samples, steps, most: MOST, sigma: get("sigma"), fisher: problem.fisher, blur: problem.blur,
+      ...now, ...data, problem, history, samples, steps, most: MOST, loss: get("loss"), sigma: get("sigma"), fisher: problem.fisher, blur: problem.blur,
       density: problem.density, peaks: problem.peaks, count: get("points"), learned: steps === 0 ? null : s,
       view: viewFor(law, get("sigma")), floor: transportFloor(problem, 1 / (1 / SAMPLES + 1 / get("points"))),
       w1: samples ? transportTo(problem, samples) : NaN,

@@ -12,7 +12,8 @@ function seen({ x }, values, { min, max }) {
 /** Los límites de x: los de σ = 1 y, con más ruido, los suyos. */
 function viewFor({ means, factors }, sigma) {
   const reach = factors.map(([[s]]) => 3.6 * Math.hypot(s, Math.max(1, sigma)));
-  return { min: Math.min(...means.map(([m], k) => m - reach[k])), max: Math.max(...means.map(([m], k) => m + reach[k])), label: "x" };
+  const [min, max] = [Math.min(...means.map(([m], k) => m - reach[k])), Math.max(...means.map(([m], k) => m + reach[k]))];
+  return { min, max, marks: roundSteps(min, max, 6), label: "x" };
 }
 
 /** Histograma en la vista, como densidad: [[desde, hasta, altura]], y cuántos quedan fuera. */

@@ -2,14 +2,32 @@
 
 const LEARNED = 0.15; // parte del error de un score nulo con la que se da por aprendido
 const CLOSE = 2; // veces el suelo con la que se dan por buenas las muestras
+const NEAR = 0.03; // parte de la desviación de p_σ con la que p_0 se da por casi igual
+const STALLED = 1.01; // veces el menor error con la que se dice que ya no baja
+const RISEN = 1.1; // y con la que se dice que ha vuelto a subir
+const EARLY = 100; // pasos en los que aún no se dice si el error baja o sube
 
 /** Antes de entrenar: qué parte de los objetivos es score y qué parte es ruido. */
-function openingVerdict({ sigma, fisher, density, peaks }) {
+function openingVerdict({ sigma, fisher, peaks, loss }) {
   const signal = fisher * sigma * sigma; // Var(−ε/σ) = 1/σ² = I + E[Var(−ε/σ | x_σ)]
   return `La varianza de los objetivos −|ε|/|σ| es 1/|σ|² = ${fmt(1 / sigma ** 2)}: el ${percent(signal)} es score y lo demás, ruido que hay que promediar. `
     + (signal < 0.2 ? "Con un |σ| tan pequeño hacen falta muchos para ver su media. " : "")
     + (peaks.length < 2 ? "Con este |σ| |p_σ| tiene un solo modo. " : "")
-    + "Lo promedian las casillas y, al entrenar, la red.";
+    + (loss === "ism" ? "Lo promedian las casillas; la pérdida ISM no usa los objetivos." : "Lo promedian las casillas y, al entrenar, la red.");
+}
+
+/** Por qué el score no está aprendido todavía: lo que ha hecho el error hasta ahora y lo que falta. */
+function reasonFor({ steps, most, esm, history, loss, count }, left, signal) {
+  const best = Math.min(...history.map((at) => at.esm));
+  const overfit = `La red se ha ajustado a sus ${spaced(count)} datos y no a |p_σ|: hacen falta más datos o más |σ|.`;
+  const hidden = loss === "dsm" && signal < 0.2; // los objetivos son casi todo ruido
+  if (steps <= EARLY) return " Faltan pasos.";
+  if (esm > RISEN * best) return ` El error ha vuelto a subir: llegó a bajar a ${fmt(best)}. ${overfit}`;
+  if (left > 1) return ` ${overfit}`;
+  if (esm > STALLED * best) return ` Ya no baja: llegó a ${fmt(best)}. ${hidden ? `Con tan poco score en los objetivos, el ${percent(signal)} de su varianza, hacen falta más datos o más |σ|.` : overfit}`;
+  if (steps < most / 3) return " Faltan pasos.";
+  if (signal >= 0.2) return ` ${overfit}`;
+  return ` Baja despacio${hidden ? `: solo el ${percent(signal)} de la varianza de los objetivos es score` : ""}.`;
 }
 
 /** Lo que pasa en los valles de p_σ, si los hay y el error es allí mayor. */
@@ -35,21 +53,18 @@ function samplesVerdict({ w1, exactW1, floor, shares, learned }) {
 }
 
 function verdict(state) {
-  const { steps, most, esm, fisher, sigma, w1, floor, blur, valley, count } = state;
+  const { steps, esm, fisher, sigma, w1, floor, blur, valley, problem } = state;
   if (steps === 0) return [openingVerdict(state)];
   const left = esm / (0.5 * fisher); // ½I es el error del score nulo
   const found = `ESM = ${fmt(esm)}, el ${percent(left)} del error de un score nulo, ½|I|.`;
   const signal = fisher * sigma * sigma; // qué parte de Var(−ε/σ) es score
   const far = w1 > CLOSE * floor;
   if (left > LEARNED) {
-    const reason = steps < most / 3 ? " Faltan pasos."
-      : left > 1 || signal > 0.2 ? ` La red se ha ajustado a sus ${spaced(count)} datos y no a |p_σ|: hacen falta más datos o más |σ|.`
-        : ` Baja despacio: solo el ${percent(signal)} de la varianza de los objetivos es score.`;
-    return [`El score no está aprendido: ${found}${reason}${valleyVerdict(valley)}${far ? samplesVerdict({ ...state, learned: false }) : ""}`, true];
+    return [`El score no está aprendido: ${found}${reasonFor(state, left, signal)}${valleyVerdict(valley)}${far ? samplesVerdict({ ...state, learned: false }) : ""}`, true];
   }
   const start = `El score está aprendido donde hay datos: ${found}`;
   if (far) return [`${start}${valleyVerdict(valley)}${samplesVerdict({ ...state, learned: true })}`, true];
   return [`${start} Las muestras siguen a |p_σ|, a |W₁| = ${fmt(w1, 2)}, del orden de su suelo. `
-    + (blur > floor ? `Pero |p_σ| no es |p_0|: entre las dos hay |W₁| = ${fmt(blur, 2)}. Para llegar a los datos hay que bajar |σ| poco a poco.`
+    + (blur > NEAR * problem.std ? `Pero |p_σ| no es |p_0|: entre las dos hay |W₁| = ${fmt(blur, 2)}. Para llegar a los datos hay que bajar |σ| poco a poco.`
       : `Y |p_σ| ya casi es |p_0|: entre las dos hay |W₁| = ${fmt(blur, 2)}.`)];
 }

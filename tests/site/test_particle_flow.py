@@ -85,6 +85,23 @@ def test_con_el_signo_cambiado_se_dice_que_no_vuelve(open_widgets):  # noqa: F81
     assert "La ODE de flujo recupera los datos" in note(page)
 
 
+def test_los_pasos_dados_se_cuentan_sin_error_de_redondeo(open_widgets):  # noqa: F811
+    page = open_widgets(ParticleFlow(steps=10))
+    for done in range(11):
+        slider(page, "Instante").fill(f"{1 - done / 10:.1f}")
+        assert f"paso {done} de 10" in cell(page, "instante")
+
+
+def test_la_ida_no_promete_entre_dos_pasos_lo_que_solo_pasa_al_final_de_cada_uno(open_widgets):  # noqa: F811
+    page = open_widgets(ParticleFlow(mode="SDE directa", steps=5, t=0.3))
+    assert "al final de cada uno" in note(page) and "en línea recta" in note(page)
+
+
+def test_al_partir_con_el_signo_cambiado_el_aviso_lo_dice(open_widgets):  # noqa: F811
+    page = open_widgets(ParticleFlow(flipped=True))
+    assert "El score entrará con el signo cambiado" in page.locator(".cw-warning").inner_text()
+
+
 def test_pocos_pasos_o_mal_repartidos_no_bastan_y_se_dice(open_widgets):  # noqa: F811
     page = open_widgets(ParticleFlow(schedule="OU", t=0.0))
     assert "pasa de" in note(page) or "es bueno" in note(page)

@@ -79,6 +79,34 @@ def test_las_pendientes_son_los_ordenes(formulas):
         assert abs(slopes[method] + order) < 0.2, (method, slopes)
 
 
+@pytest.mark.parametrize("spacing", ["t", "lambda"])
+def test_la_referencia_es_mucho_mas_exacta_que_lo_que_se_mide(formulas, spacing):
+    """Con Flow, 256 pasos de Heun se apartan 2.8e-5: la referencia no puede apartarse otro tanto."""
+    found = formulas.evaluate(
+        """([law, spacing]) => {
+            const problem = orderProblem(law, { schedule: "Flow", spacing, end: 0.001 });
+            const grid = stepGrid(problem.law, "lambda", 6000, 0.001);
+            const fine = samplePath("heun", problem.model, problem.law, problem.start, grid).at(-1);
+            const gaps = problem.reference.at(-1).map((v, i) => Math.abs(v - fine[i]));
+            return { gap: Math.max(...gaps), slope: slopeOf(problem.errors.heun) };
+        }""",
+        [SamplerOrder().law, spacing],
+    )
+    assert found["gap"] < 5e-6 and abs(found["slope"] + 2) < 0.05
+
+
+def test_en_flow_euler_y_ddim_son_el_mismo_metodo(formulas):
+    text, errors = formulas.evaluate(
+        """(law) => {
+            const problem = orderProblem(law, { schedule: "Flow", spacing: "t", end: 0.01 });
+            return [orderVerdict(problem, "ddim", 16)[0], problem.errors];
+        }""",
+        SamplerOrder().law,
+    )
+    assert "Euler y DDIM son el mismo método" in text
+    np.testing.assert_allclose(errors["euler"], errors["ddim"], rtol=1e-6)
+
+
 def test_lo_dicho_sale_de_las_curvas(formulas):
     say = "([errors, method]) => orderVerdict({ errors, spacing: 't' }, method, 16)"
     line = lambda scale, order: [[n, scale * n**-order] for n in (4, 8, 16, 32)]  # noqa: E731
@@ -87,7 +115,7 @@ def test_lo_dicho_sale_de_las_curvas(formulas):
     assert text.startswith("Con 16 evaluaciones gana Heun, con error 0.0039.") and not warned
     assert "la pendiente es −2.0: la de su orden, 2." in text
     text, warned = formulas.evaluate(say, [errors, "dpmpp_2m"])
-    assert "DPM-Solver++(2M) se equivoca 48 veces más" in text and warned
+    assert "El error de DPM-Solver++(2M) es 48 veces ese." in text and warned
     assert "su orden, 2, todavía no se ve en esta rejilla" in text
 
 
@@ -97,7 +125,7 @@ def test_los_controles_cambian_lo_que_se_ve(open_widgets):  # noqa: F811
     value = lambda: readings(page)[key]  # noqa: E731
     first, note = value(), page.locator(".cw-note").inner_text()
     assert "16 pasos" in first and "Con 16 evaluaciones gana" in note
-    budget = slider(page, "Evaluaciones de la red")
+    budget = slider(page, "Evaluaciones del score")
     budget.focus()
     page.keyboard.press("ArrowRight")
     assert "24 pasos" in value() and "Con 24 evaluaciones" in page.locator(".cw-note").inner_text()

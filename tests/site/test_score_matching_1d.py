@@ -411,6 +411,28 @@ def test_con_pocos_datos_la_red_se_ajusta_a_ellos(open_widgets):  # noqa: F811
     assert "se ha ajustado a sus 50 datos y no a pσ" in text
 
 
+def test_si_el_error_sube_no_se_piden_mas_pasos(open_widgets):  # noqa: F811
+    """Con 50 datos y σ = 0.1, el error del score baja al principio y después crece."""
+    means = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
+    covs = torch.tensor([[[0.04]], [[0.09]]], dtype=torch.float64)
+    page = open_widgets(ScoreMatching1D(GaussianMixture([0.7, 0.3], means, covs), 0.1, 50))
+    press(page, "100 pasos", 3)
+    text = page.locator(".cw-note").inner_text()
+    assert "Ya no baja: llegó a" in text and "Faltan pasos" not in text
+    press(page, "100 pasos", 7)
+    text = page.locator(".cw-note").inner_text()
+    assert "ha vuelto a subir" in text and "se ha ajustado a sus 50 datos" in text
+    assert "Baja despacio" not in text
+
+
+def test_ism_no_habla_de_los_objetivos_y_la_cercania_no_depende_de_los_datos(open_widgets):  # noqa: F811
+    page = open_widgets(ScoreMatching1D(sigma=1.0, points=50))
+    press(page, "100 pasos", 3)
+    assert "pσ no es p0" in page.locator(".cw-note").inner_text()
+    radio(page, "ISM, implícita").check()
+    assert "la pérdida ISM no usa los objetivos" in page.locator(".cw-note").inner_text()
+
+
 def test_los_pasos_de_langevin_no_reinician_el_entrenamiento(open_widgets):  # noqa: F811
     page = open_widgets(ScoreMatching1D(sigma=2.0))
     press(page, "100 pasos", 3)

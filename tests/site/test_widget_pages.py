@@ -23,6 +23,7 @@ from course_lib.widgets import (
     ModeCoverage,
     ParticleFlow,
     ReverseDenoising,
+    SamplerOrder,
     ScheduleExplorer,
 )
 
@@ -72,7 +73,7 @@ def games():
 
 
 def continuous():
-    return (ParticleFlow(compare="superpuestas", t=0.0),)
+    return ParticleFlow(compare="superpuestas", t=0.0), SamplerOrder(evaluations=4)
 
 
 def break_module(state):
