@@ -42,30 +42,16 @@ def test_cada_metodo_da_los_pasos_de_la_biblioteca(formulas, name, method):
     np.testing.assert_allclose(found, exact, rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", LAWS)
-def test_las_rejillas_son_uniformes_en_lo_que_dicen(formulas, name):
-    schedule, first = LAWS[name], formulas.evaluate(f"continuousLaws['{name}'].tMax")
-    half_log_snr = {
-        "t": lambda t: t,
-        "lambda": lambda t: schedule.log_snr(t) / 2,
-        "rho": lambda t: torch.exp(-schedule.log_snr(t) / 14),
-    }
-    for spacing, measure in half_log_snr.items():
-        grid = formulas.evaluate(f"stepGrid(continuousLaws['{name}'], '{spacing}', 10, 0.01)")
-        assert grid[0] == first and grid[-1] == 0.01 and len(grid) == 11
-        steps = measure(torch.tensor(grid, dtype=torch.float64)).diff()
-        torch.testing.assert_close(steps, steps.mean().expand(10), rtol=1e-6, atol=1e-9)
-
-
 @pytest.mark.parametrize("n", [1, 2, 5, 50])
 @pytest.mark.parametrize("spacing", ["t", "lambda", "rho"])
 @pytest.mark.parametrize("name", LAWS)
-def test_sin_final_es_la_rejilla_de_la_biblioteca(formulas, name, spacing, n):
-    """Hasta t = 0, con el último paso desde 0.001 si σ(0) = 0: `Schedule.grid`."""
-    found = formulas.evaluate(f"stepGrid(continuousLaws['{name}'], '{spacing}', {n})")
+def test_las_rejillas_son_las_de_la_biblioteca(formulas, name, spacing, n):
+    """Hasta t = 0, con el último paso desde 0.001 si σ(0) = 0, y hasta otro final: `Schedule.grid`."""
     t_max = formulas.evaluate(f"continuousLaws['{name}'].tMax")
-    expected = LAWS[name].grid(n, spacing, t_max=t_max)
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-12)
+    for end in (0, 0.001, 0.01):
+        found = formulas.evaluate(f"stepGrid(continuousLaws['{name}'], '{spacing}', {n}, {end})")
+        expected = LAWS[name].grid(n, spacing, t_max=t_max, t_min=end)
+        np.testing.assert_allclose(found, expected.numpy(), rtol=1e-9, atol=1e-12)
 
 
 def test_las_pendientes_son_los_ordenes(formulas):
