@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.diffusion.predictions import check_noise, check_same_law, check_schedule
-from course_lib.diffusion.schedules import T_EPS, Schedule, expand, times_for, unit_times
+from course_lib.diffusion.schedules import Schedule, expand, times_for, unit_times
 from course_lib.errors import same_shape
 
 __all__ = ["Preconditioned", "edm"]
@@ -35,9 +35,7 @@ class Preconditioned(nn.Module):
             )
         self.net, self.schedule = net, check_schedule(schedule)
         self.sigma_data = float(sigma_data)
-        log_snr = schedule.log_snr(torch.tensor([0.0, 1.0], dtype=torch.float64))
-        starts, ends = torch.isfinite(log_snr).tolist()
-        self.low, self.high = 0.0 if starts else T_EPS, 1.0 if ends else 1 - T_EPS
+        self.low, self.high = schedule.finite_range
 
     @property
     def num_classes(self) -> int | None:

@@ -106,6 +106,12 @@ class Schedule(ABC):
             return "σ(0) = 0: la trayectoria termina en x_0"
         return f"σ(0) = {sigma:g}: la trayectoria termina con ese resto de ruido"
 
+    @property
+    def finite_range(self) -> tuple[float, float]:
+        """Entre qué instantes es finita la log-SNR: [0, 1], menos `T_EPS` donde σ(0) o α(1) son 0."""
+        starts, ends = torch.isfinite(self.log_snr(double([0.0, 1.0]))).tolist()
+        return 0.0 if starts else T_EPS, 1.0 if ends else 1 - T_EPS
+
     def grid(self, n: int, spacing: str = "t", t_max: float = 1.0, t_min: float = 0.0) -> Tensor:
         r"""Rejilla decreciente de n + 1 instantes, de `t_max` a `t_min`, en float64.
 
@@ -121,7 +127,7 @@ class Schedule(ABC):
             return torch.linspace(t_max, t_min, n + 1, dtype=torch.float64)
         ends_clean = self.sigma(double(t_min)).item() == 0
         lowest = min(T_EPS, t_max / 2) if ends_clean else t_min
-        highest = t_max if torch.isfinite(self.log_snr(1.0)) else min(t_max, 1 - T_EPS)
+        highest = min(t_max, self.finite_range[1])
         grid = self.inverse_log_snr(
             spaced_log_snr(self.log_snr(highest), self.log_snr(lowest), n + 1 - ends_clean, spacing)
         )

@@ -151,7 +151,7 @@ class LogNormal:
 
 def noisy_range(schedule: Schedule) -> tuple[float, float]:
     """Los instantes entre los que se sortea por log-SNR: de T_EPS a 1, o a 1 − T_EPS si α(1) = 0."""
-    return T_EPS, 1.0 if torch.isfinite(schedule.log_snr(1.0)) else 1 - T_EPS
+    return T_EPS, schedule.finite_range[1]
 
 
 def snr_decay(schedule: Schedule, t: Tensor) -> Tensor:
