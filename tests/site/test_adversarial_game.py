@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 from torch import nn
-from widget_fixtures import number, open_widgets, radio, readings, slider  # noqa: F401
+from widget_fixtures import number, open_widgets, radio, readings, slider, stop_clock  # noqa: F401
 from widget_formulas import import_functions
 
 from course_lib.adversarial import exact, losses, mode_coverage
@@ -511,23 +511,24 @@ def test_se_juega_con_el_teclado(open_widgets):  # noqa: F811
 
 def test_reproducir_avanza_varias_rondas_por_dibujo_y_se_pausa(open_widgets):  # noqa: F811
     page = open_widgets(AdversarialGame())
-    played(page, 20)
+    stop_clock(page)
+    press(page, "Reproducir el juego")
+    page.clock.run_for(30 * 9)  # el primer dibujo, al pulsar; y nueve más
+    press(page, "Pausar")
+    assert counted(page) == 10 * int(slider(page, "Rondas entre").input_value()) > 10
     stopped = counted(page)
-    page.wait_for_timeout(300)
-    assert counted(page) == stopped >= 20
+    page.clock.run_for(3000)
+    assert counted(page) == stopped
     assert "JSD exacta" in page.locator(".cw").inner_text()
 
 
 def test_con_menos_movimiento_dibuja_una_vez_por_segundo(open_widgets):  # noqa: F811
     page = open_widgets(AdversarialGame(), reduced_motion="reduce")
-    page.evaluate("""() => {
-        globalThis.draws = [];
-        const cell = document.querySelector(".cw-readings.cw-columns dd");
-        new MutationObserver(() => draws.push(performance.now())).observe(cell, { childList: true });
-    }""")
+    stop_clock(page)
+    each = 10 * int(slider(page, "Rondas entre").input_value())
     press(page, "Reproducir el juego")
-    page.wait_for_function("draws.length >= 5")
-    press(page, "Pausar")
-    gaps = np.diff(page.evaluate("draws"))  # un dibujo que llega tarde acorta el hueco siguiente
-    assert gaps.mean() >= 900
-    assert counted(page) > 3
+    for drawn in (1, 2, 3):
+        assert counted(page) == each * drawn
+        page.clock.run_for(999)
+        assert counted(page) == each * drawn
+        page.clock.run_for(1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import integrate, stats
-from widget_fixtures import number, open_widgets, radio, readings, slider  # noqa: F401
+from widget_fixtures import number, open_widgets, radio, readings, slider, stop_clock  # noqa: F401
 
 from course_lib.widgets import CentralLimit
 from course_lib.widgets.central_limit import SOURCES
@@ -172,22 +172,24 @@ def test_senalar_la_segunda_grafica_y_el_teclado_cambian_n(open_widgets):  # noq
 
 def test_reproducir_sube_n_y_se_detiene_en_100(open_widgets):  # noqa: F811
     page = open_widgets(CentralLimit(n=96))
-    value = "() => document.querySelector('.cw input[type=range]').value"
+    stop_clock(page)
+    n = slider(page, "n, número")
     page.get_by_role("button", name="Reproducir").click()
-    page.wait_for_function(f"() => ({value})() === '100'")
-    page.get_by_role("button", name="Reproducir").wait_for()
-    page.get_by_role("button", name="Reproducir").click()
-    page.wait_for_function(f"() => Number(({value})()) >= 2 && Number(({value})()) < 96")
+    page.clock.run_for(90 * 4)
+    assert n.input_value() == "100"
+    page.get_by_role("button", name="Reproducir").click()  # desde el final, vuelve a empezar
+    page.clock.run_for(350 * 3)
     page.get_by_role("button", name="Pausar").click()
-    stopped = page.evaluate(value)
-    page.wait_for_timeout(800)
-    assert page.evaluate(value) == stopped
+    stopped = n.input_value()
+    page.clock.run_for(5000)
+    assert n.input_value() == stopped == "4"
 
 
 def test_con_menos_movimiento_va_a_saltos(open_widgets):  # noqa: F811
     page = open_widgets(CentralLimit(n=20), reduced_motion="reduce")
+    stop_clock(page)
     page.get_by_role("button", name="Reproducir").click()
+    page.clock.run_for(1199)
     assert slider(page, "n, número").input_value() == "28"
-    page.wait_for_timeout(400)
-    assert slider(page, "n, número").input_value() == "28"
-    page.wait_for_function("() => document.querySelector('.cw input[type=range]').value === '40'")
+    page.clock.run_for(1)
+    assert slider(page, "n, número").input_value() == "40"

@@ -14,6 +14,7 @@ from widget_fixtures import (  # noqa: F401
     radio,
     readings,
     slider,
+    stop_clock,
     to_bytes,
 )
 
@@ -134,24 +135,26 @@ def test_tocar_la_imagen_elige_la_fila(open_widgets):  # noqa: F811
 
 def test_no_arranca_sola_y_se_reproduce_hasta_el_final(open_widgets):  # noqa: F811
     page = open_widgets(ForwardNoising(images(), t=0.9, T=100))
-    page.wait_for_timeout(400)
+    stop_clock(page)
+    page.clock.run_for(3000)
     assert slider(page, "Instante").input_value() == "90"
     page.get_by_role("button", name="Reproducir").click()
     page.get_by_role("button", name="Pausar").wait_for()
-    page.wait_for_function("document.querySelector('.cw-transport input').value === '100'")
-    page.get_by_role("button", name="Reproducir").wait_for()
+    page.clock.run_for(40 * 15)
+    assert slider(page, "Instante").input_value() == "100"
     page.get_by_role("button", name="Reproducir").click()
     assert slider(page, "Instante").input_value() == "0", "desde el final, vuelve a empezar"
+    page.clock.run_for(40 * 15)
     page.get_by_role("button", name="Pausar").click()
-    stopped = slider(page, "Instante").input_value()
-    page.wait_for_timeout(300)
-    assert slider(page, "Instante").input_value() == stopped
+    page.clock.run_for(3000)
+    assert slider(page, "Instante").input_value() == "15", "quince cuadros, con T menor que 150"
 
 
 def test_con_movimiento_reducido_avanza_a_pasos_sueltos(open_widgets):  # noqa: F811
     page = open_widgets(ForwardNoising(images(), t=0.0), reduced_motion="reduce")
+    stop_clock(page)
     page.get_by_role("button", name="Reproducir").click()
-    page.wait_for_timeout(1200)
+    page.clock.run_for(1200)
     assert slider(page, "Instante").input_value() == "200", "dos pasos de T/10 en 1.2 s"
 
 

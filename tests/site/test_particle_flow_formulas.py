@@ -332,16 +332,3 @@ def test_la_escala_de_la_pantalla_solo_cambia_si_el_ruido_explota(formulas):
         assert found["zooms"] == (name == "VE")
         assert (len(set(found["widths"])) > 1) == (name == "VE")
     assert reach["VE"]["widths"] == pytest.approx([3.45, 7.4, 142], rel=0.1)
-
-
-def test_la_simulacion_de_cincuenta_pasos_es_rapida(formulas):
-    best = formulas.evaluate(
-        """(law) => Math.min(...Array.from({ length: 5 }, () => {
-            const start = performance.now();
-            const [schedule, options] = [SCHEDULES.VP, { way: "inversa", eta: 1, count: 400, seed: 0 }];
-            flowPath({ law: mixtureLaw(law), schedule, grid: stepGrid(schedule, "t", 50), ...options });
-            return performance.now() - start;
-        }))""",
-        law_of(EIGHT),
-    )
-    assert best < 200

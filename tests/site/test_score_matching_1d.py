@@ -10,7 +10,7 @@ from scipy.stats import norm, wasserstein_distance
 from test_widget_cleanup import RENDER_AND_REMOVE
 from test_widget_pages import FONT_SIZES, TARGETS, no_violations
 from torch import nn
-from widget_fixtures import number, open_widgets, radio, readings, slider  # noqa: F401
+from widget_fixtures import number, open_widgets, radio, readings, slider, stop_clock  # noqa: F401
 from widget_formulas import import_functions
 
 from course_lib.diffusion import VE, Denoiser, losses
@@ -473,28 +473,25 @@ def test_todo_se_mueve_con_el_teclado_y_cada_salto_cambia_el_valor(open_widgets)
 
 def test_reproducir_avanza_y_al_pausar_dice_lo_de_ese_paso(open_widgets):  # noqa: F811
     page = open_widgets(ScoreMatching1D())
+    stop_clock(page)
     press(page, "Reproducir el entrenamiento")
-    page.wait_for_function(
-        "() => parseInt(document.querySelectorAll('.cw-readings dd')[1].textContent.split('en el paso ')[1]) >= 60"
-    )
+    page.clock.run_for(30 * 6)  # el primer dibujo, al pulsar; y seis más, de diez pasos cada uno
     press(page, "Pausar")
     stopped = readings(page)
-    page.wait_for_timeout(300)
-    assert readings(page) == stopped and step_of(page) >= 60
+    page.clock.run_for(3000)
+    assert readings(page) == stopped and step_of(page) == 70
     assert f"ESM = {stopped[ESM].split(' ')[0]}" in page.locator(".cw-note").inner_text()
 
 
 def test_con_menos_movimiento_dibuja_una_vez_por_segundo(open_widgets):  # noqa: F811
     page = open_widgets(ScoreMatching1D(), reduced_motion="reduce")
-    page.evaluate("""() => {
-        globalThis.draws = [];
-        const cell = document.querySelectorAll(".cw-readings dd")[1];
-        new MutationObserver(() => draws.push(performance.now())).observe(cell, { childList: true });
-    }""")
+    stop_clock(page)
     press(page, "Reproducir el entrenamiento")
-    page.wait_for_function("draws.length >= 4")
-    press(page, "Pausar")
-    assert np.diff(page.evaluate("draws"))[:3].mean() >= 900
+    for drawn in (1, 2, 3):
+        assert step_of(page) == 150 * drawn
+        page.clock.run_for(999)
+        assert step_of(page) == 150 * drawn
+        page.clock.run_for(1)
 
 
 @pytest.mark.parametrize("loss", ["dsm", "ism"])

@@ -73,6 +73,15 @@ def open_widgets(navegador, tmp_path):
     assert [p for p in problems if p] == [], "errores de consola o peticiones a la red"
 
 
+def stop_clock(page):
+    """Para el reloj de la página: desde aquí sólo avanza con `page.clock.run_for(ms)`.
+
+    Así lo que tarda en dibujar una máquina ocupada no cuenta en lo que se mide.
+    """
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
+
+
 # --- Datos de juguete y lectura de lo que se ve -------------------------------------------------
 
 PIXELS = """c => Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data)"""
