@@ -142,7 +142,31 @@ def quality(result: dict) -> str:
     )
 
 
-RENDER = {"velocidad": speed, "calidad": quality}
+def widgets(result: dict) -> str:
+    """La tabla de `widgets.json`."""
+    rows = [
+        [
+            row["chapter"],
+            row["widget"],
+            str(row["sliders"]),
+            spread(row["ms"], 1),
+            row["slowest"],
+            spread(row["slowest_ms"], 1),
+        ]
+        for row in result["rows"]
+    ]
+    header = ["capítulo", "widget", "deslizadores", "ms por movimiento", "el más lento", "sus ms"]
+    return "\n\n".join(
+        [
+            caption(result["machine"]),
+            table(header, rows),
+            f"Cada valor es mediana [mín, máx] de {result['positions']} posiciones por deslizador y "
+            f"{result['repetitions']} aperturas de la página.",
+        ]
+    )
+
+
+RENDER = {"velocidad": speed, "calidad": quality, "widgets": widgets}
 
 
 def publish(name: str, result: dict, out: Path, readme: Path = README) -> None:

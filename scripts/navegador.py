@@ -1,7 +1,12 @@
-"""Busca el Chromium con el que se prueba el sitio."""
+"""Busca el Chromium con el que se prueba el sitio y sirve el sitio en esta máquina."""
 
+import functools
+import http.server
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 NOMBRES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -39,3 +44,27 @@ def como_instalarlo() -> str:
         "  macOS:           brew install --cask chromium\n"
         "En otros sistemas, indicar dónde está con CURSO_CHROMIUM=/ruta/a/chromium."
     )
+
+
+class _Silencioso(http.server.SimpleHTTPRequestHandler):
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".mjs": "text/javascript",
+        ".ipynb": "application/json",
+        ".woff2": "font/woff2",
+    }
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def servir(carpeta: Path) -> Iterator[str]:
+    """Publica `carpeta` en un puerto libre de esta máquina; da su dirección, sin barra final."""
+    manejador = functools.partial(_Silencioso, directory=str(carpeta))
+    servidor = http.server.ThreadingHTTPServer(("127.0.0.1", 0), manejador)
+    threading.Thread(target=servidor.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{servidor.server_port}"
+    finally:
+        servidor.shutdown()
+        servidor.server_close()

@@ -138,13 +138,30 @@ def test_la_tabla_de_calidad_lleva_el_suelo_al_lado(modulos):
     assert rows[-1].endswith("| 1.50 | 0.001 |") and len({row.count("|") for row in rows}) == 1
 
 
+def test_el_renglon_de_un_widget_reune_sus_deslizadores_y_nombra_el_mas_lento(modulos):
+    _, tabla, velocidad = modulos
+    import widgets
+
+    def row(widget, slider, times):
+        return {"chapter": "05_ddpm", "widget": widget, "slider": slider, "times": times}
+
+    rows = [row("A", "Fila", [1.0, 9.0, 2.0]), row("B", "n", [7.0]), row("A", "Paso", [4.0, 5.0])]
+    first, second = widgets.digest(rows)
+    assert first["ms"] == {"median": 4.0, "low": 1.0, "high": 9.0} and first["sliders"] == 2
+    assert first["slowest"] == "Paso" and first["slowest_ms"]["median"] == 4.5
+    assert second["widget"] == "B"
+    machine = resultado(velocidad)["machine"]
+    text = tabla.widgets({"machine": machine, "positions": 9, "repetitions": 2, "rows": [first]})
+    assert "| 05_ddpm | A | 2 | 4.0 [1.0, 9.0] | Paso | 4.5 [4.0, 5.0] |" in text
+
+
 def test_sin_marcas_no_se_escribe_la_tabla(modulos):
     _, tabla, _ = modulos
     with pytest.raises(ValueError, match="velocidad:inicio"):
         tabla.replace_region("# Nada", "velocidad", "tabla")
 
 
-def test_el_readme_tiene_las_marcas_de_las_dos_tablas(modulos):
+def test_el_readme_tiene_las_marcas_de_las_tablas(modulos):
     _, tabla, _ = modulos
     text = tabla.README.read_text()
     for name in tabla.RENDER:

@@ -7,10 +7,7 @@
 - `paginas` (sesión): rutas de todas las páginas de lectura; `capitulos`: las de los capítulos.
 """
 
-import functools
-import http.server
 import sys
-import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +16,7 @@ from apoyo import RAIZ, SITIO, paginas_de_lectura
 
 sys.path.insert(0, str(RAIZ / "scripts"))
 
-from navegador import OPCIONES, buscar_chromium, como_instalarlo  # noqa: E402
+from navegador import OPCIONES, buscar_chromium, como_instalarlo, servir  # noqa: E402
 
 
 def pytest_collection_modifyitems(items):
@@ -45,25 +42,10 @@ def capitulos(paginas) -> list[str]:
     return [ruta for ruta in paginas if ruta.startswith("notebooks/")]
 
 
-class _Silencioso(http.server.SimpleHTTPRequestHandler):
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
-        ".mjs": "text/javascript",
-        ".ipynb": "application/json",
-        ".woff2": "font/woff2",
-    }
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="session")
 def base(sitio):
-    manejador = functools.partial(_Silencioso, directory=str(sitio))
-    servidor = http.server.ThreadingHTTPServer(("127.0.0.1", 0), manejador)
-    threading.Thread(target=servidor.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{servidor.server_port}"
-    servidor.shutdown()
-    servidor.server_close()
+    with servir(sitio) as direccion:
+        yield direccion
 
 
 @pytest.fixture(scope="session")
