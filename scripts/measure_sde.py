@@ -9,7 +9,7 @@ de evaluaciones de la red. Todos los métodos parten de `T_MAX` (en t = 1 la SDE
 singular) y de las mismas semillas. La rejilla de cada método es la mejor de tres, elegida antes
 con otras imágenes y otra semilla a `PILOT_EVALUATIONS` evaluaciones.
 
-«verosimilitud»: bits por dimensión de imágenes de prueba por la ODE de flujo, con decuantización
+«verosimilitud»: bits por dimensión de imágenes de prueba por la ODE de flujo, con descuantización
 uniforme y la traza de Hutchinson; y los de otros conjuntos, con las mismas reglas.
 """
 

@@ -182,6 +182,25 @@ def test_bits_por_dimension_de_una_gaussiana_ancha(generator):
     assert abs((got - exact).mean()) < 0.01
 
 
+def test_la_descuantizacion_es_un_ruido_del_ancho_de_la_casilla(generator):
+    """Con casillas anchas el ruido añade Δ²/(24v) nats a cada dimensión; promediar K sorteos divide la
+    varianza entre K. La referencia es E_u[log N(x + u; 0, v)], exacta."""
+    v, levels = 0.02, 8
+    width = 2 / (levels - 1)
+    law = Gaussian(torch.zeros(2, dtype=F64), v * torch.eye(2, dtype=F64))
+    x = torch.full((400, 2), 1 / 7, dtype=F64)
+    options = {"levels": levels, "method": "rk4", "steps": 60}
+    options |= {"prior": at(law, VP(), 1.0).log_prob, "generator": generator}
+    nats = math.log(2 * math.pi * v) / 2 + ((1 / 7) ** 2 + width**2 / 12) / (2 * v)
+    exact = (nats - math.log(width)) / math.log(2)
+    one, four = (
+        bits_per_dim(law.denoiser(VP()), x, dequantisations=count, **options) for count in (1, 4)
+    )
+    for got in (one, four):
+        assert abs(got.mean() - exact) < 4 * got.std() / len(x) ** 0.5
+    assert four.std() / one.std() == pytest.approx(0.5, abs=0.1)
+
+
 class Smooth(torch.nn.Module):
     """Una red de verdad, con parámetros, que cambia despacio con t."""
 
@@ -211,7 +230,8 @@ def test_sirve_con_redes_en_float32(x_type, method, generator):
     assert exact.std() > 0.5
     path = flow(small_net(torch.float32), x, torch.linspace(0.01, 1, 5), method)
     assert path.states[-1].dtype == F64
-    bits = bits_per_dim(small_net(torch.float32), x, generator=0, **options)
+    pixels = ((x.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+    bits = bits_per_dim(small_net(torch.float32), pixels, generator=0, **options)
     assert bits.dtype == x_type and bits.isfinite().all()
 
 
@@ -243,6 +263,37 @@ def test_score_en_sigma_cero():
     assert start_time(OU(), None) == 1e-5
 
 
+@pytest.mark.parametrize("method", ["heun", "rk45"])
+@pytest.mark.parametrize("schedule", [VP(), OU(), Flow()])
+def test_la_ode_hasta_sigma_cero_se_rechaza_antes_de_recorrerla(schedule, method):
+    calls = []
+    denoiser = DATA.denoiser(schedule)
+
+    def counted(x, t, **cond):
+        calls.append(t)
+        return denoiser(x, t, **cond)
+
+    counted.schedule = schedule
+    x = torch.ones(1, 2, dtype=F64)
+    with pytest.raises(ValueError, match=r"la velocidad no existe en t=0.*σ = 0.*0\.001"):
+        flow(counted, x, [1.0, 0.0], method)
+    assert len(calls) == 1
+    assert flow(DATA.denoiser(VE()), x, [1.0, 0.0], method).times[-1] == 0  # aquí sí la hay
+
+
+def test_una_red_de_velocidad_si_la_tiene_en_los_datos():
+    """Con Flow y kind="velocity" no se divide entre σ: la ODE empieza en t = 0."""
+
+    class Grows(torch.nn.Module):
+        def forward(self, x, t):
+            return x
+
+    denoiser, x = Denoiser(Grows(), Flow(), "velocity"), torch.ones(3, 2, dtype=F64)
+    assert torch.equal(denoiser(x, 0.0).velocity, x)
+    end = flow(denoiser, x, torch.linspace(0, 1, 33), "rk4").states[-1]
+    torch.testing.assert_close(end, math.e * x, rtol=1e-6, atol=0)
+
+
 @pytest.mark.parametrize("t_min", [-0.1, 1.0, float("nan")])
 def test_t_min_fuera_del_intervalo(t_min):
     with pytest.raises(ValueError, match="t_min"):
@@ -256,6 +307,7 @@ def test_el_integrador_que_no_llega_dice_donde_y_guarda_el_camino():
     path = caught.value.trajectory
     assert 0 < path.times[-1] < 1 and len(path.states) == len(path.times) > 1
     assert path.evaluations >= 40 - 6
+    assert "subir max_evaluations" in str(caught.value)
 
 
 def test_un_campo_que_se_dispara_tambien():
@@ -264,8 +316,11 @@ def test_un_campo_que_se_dispara_tambien():
             return 1e200 * (1 + x**3)
 
     with pytest.raises(SolverError, match="heun se paró en t=.*finito") as caught:
-        log_prob(Denoiser(Explodes(), Flow(), "velocity"), torch.ones(1, 2, dtype=F64), steps=5)
-    assert len(caught.value.trajectory.times) >= 2
+        flow(Denoiser(Explodes(), Flow(), "velocity"), torch.ones(1, 2, dtype=F64), [0.1, 0.2, 0.3])
+    path = caught.value.trajectory
+    assert path.times == [pytest.approx(0.1)] and path.evaluations == 2
+    assert torch.equal(path.states[0], torch.ones(1, 2, dtype=F64)), "lo recorrido es finito"
+    assert "dar más pasos" in str(caught.value)
 
 
 class Nowhere(torch.nn.Module):
@@ -287,9 +342,15 @@ def test_un_campo_sin_valor_lo_dice(method):
         (lambda d: log_prob(d, torch.ones(2)), ValueError, r"x0 .*\(B, …\).*\(2,\)"),
         (lambda d: log_prob(d, torch.ones(0, 2)), ValueError, r"x0 .*B ≥ 1.*\(0, 2\)"),
         (lambda d: flow(d, torch.ones(2), [0, 1]), ValueError, r"x debe tener forma"),
-        (lambda d: flow(d, torch.ones(1, 2), []), ValueError, r"times .*dos instantes.*\(0,\)"),
-        (lambda d: flow(d, torch.ones(1, 2), [0.5]), ValueError, r"times .*\(1,\)"),
+        (lambda d: flow(d, torch.ones(1, 2), []), ValueError, r"times .*dos instantes.*\[\]"),
+        (lambda d: flow(d, torch.ones(1, 2), [0.5]), ValueError, r"times .*dos instantes.*0\.5"),
+        (lambda d: flow(d, torch.ones(1, 2), [0.1, 0.9, 0.5]), ValueError, "times .*estrictamente"),
+        (lambda d: flow(d, torch.ones(1, 2), [0.1, 0.1]), ValueError, "times .*estrictamente"),
+        (lambda d: flow(d, torch.ones(1, 2), [0.5, 1.5]), ValueError, r"\[0, 1\].*1\.5"),
         (lambda d: bits_per_dim(d, torch.ones(1, 2), levels=1), ValueError, "levels .*2.*es 1"),
+        (lambda d: bits_per_dim(d, torch.full((1, 2), 0.3)), ValueError, "256 niveles.*0.3"),
+        (lambda d: bits_per_dim(d, torch.full((1, 2), 255.0)), ValueError, "256 niveles.*255"),
+        (lambda d: bits_per_dim(d, torch.zeros(1, 2), levels=8), ValueError, "8 niveles"),
         (
             lambda d: bits_per_dim(d, torch.ones(1, 2, dtype=torch.uint8)),
             TypeError,

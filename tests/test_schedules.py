@@ -190,6 +190,15 @@ def test_la_inversa_cerrada_de_la_snr_es_la_de_la_biseccion(cls, low, factor):
     )
 
 
+@pytest.mark.parametrize("t", [-0.5, 1.5, math.nan, [0.5, -1e-3]])
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_lo_que_se_deduce_de_la_ley_no_se_extrapola(name, t):
+    schedule, t = SCHEDULES[name], torch.tensor(t)
+    for quantity in (schedule.log_snr, schedule.rates, schedule.drift_diffusion):
+        with pytest.raises(ValueError, match=r"t debe estar en \[0, 1\]"):
+            quantity(t)
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_float32_solo_redondea(name):
     """Se calcula en float64 y se convierte al final: cerca de t = 0 no se pierde ninguna cifra."""

@@ -423,7 +423,7 @@ def at(loss, t, denoiser=vp, **options):
             ValueError,
             lambda: ism(vp, BIG, torch.full((2,), 0.5), BIG),
             "144",
-            "hutchinson",
+            "losses.sliced",
             "max_exact_dim=144",
         ),
         ("cortes nulos", ValueError, at(sliced, Z + 0.5, probes=0), "probes", "0"),

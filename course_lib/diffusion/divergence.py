@@ -11,7 +11,7 @@ from torch import Tensor
 
 from course_lib.errors import choose, positive_int
 
-__all__ = ["MAX_EXACT_DIM", "divergence", "probes_for"]
+__all__ = ["MAX_EXACT_DIM", "check_trace_cost", "divergence", "probes_for"]
 
 MAX_EXACT_DIM = 128  # la traza exacta deriva una vez por dimensión: 784 veces en una imagen
 TRACES = ("exact", "hutchinson")
@@ -51,17 +51,22 @@ def probes_for(x: Tensor, trace: str, probes: int, rng, max_exact_dim: int) -> T
     `ValueError` si la traza exacta pide más de `max_exact_dim` derivaciones: dice cuántas.
     """
     if choose("trace", trace, TRACES) == "exact":
-        dim = x.shape[1:].numel()
-        if dim > max_exact_dim:
-            raise ValueError(
-                f'trace="exact" deriva una vez por dimensión, y x tiene {dim}: cada evaluación '
-                f'costaría {dim} derivaciones. Conviene trace="hutchinson", que con probes=1 '
-                f"cuesta una y es insesgada; o aceptar el coste con max_exact_dim={dim}."
-            )
+        cheap = 'trace="hutchinson", que con probes=1 cuesta una y es insesgada'
+        check_trace_cost('trace="exact"', x, max_exact_dim, cheap)
         return None
     like = x.expand(positive_int("probes", probes), *x.shape)
     signs = torch.stack([rng(part) for part in like])
     return torch.where(signs > 0, 1.0, -1.0).to(x)
+
+
+def check_trace_cost(what: str, x: Tensor, max_exact_dim: int, cheap: str) -> None:
+    """`ValueError` si la traza exacta de `what` pasa de `max_exact_dim`; ofrece `cheap`."""
+    dim = x.shape[1:].numel()
+    if dim > max_exact_dim:
+        raise ValueError(
+            f"{what} deriva una vez por dimensión, y x tiene {dim}: cada evaluación costaría {dim} "
+            f"derivaciones. Conviene {cheap}; o aceptar el coste con max_exact_dim={dim}."
+        )
 
 
 def _basis(x: Tensor):

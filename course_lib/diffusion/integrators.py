@@ -15,9 +15,7 @@ __all__ = ["ADAPTIVE", "METHODS", "SolverError", "Trajectory", "adaptive", "fixe
 FINEST = 1e-13  # la menor tolerancia relativa que admite SciPy, con un margen
 ADAPTIVE = {"rk45": RK45, "dop853": DOP853}
 METHODS = ("heun", "rk4", *ADAPTIVE)
-NEAR_ZERO = (
-    "Conviene no llegar tan cerca de t = 0 (t_min o times), aflojar tolerance o dar más pasos."
-)
+AWAY = "Conviene no llegar tan cerca de t = 0 (t_min o times)"
 
 Field = Callable[[float, Tensor], Tensor]
 
@@ -45,11 +43,13 @@ def fixed(rate: Field, state: Tensor, times: Tensor, method: str) -> Trajectory:
     path = Trajectory([times[0].item()], [state])
     for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         state = step(rate, t, state, s - t)
-        path.times.append(s)
-        path.states.append(state)
         path.evaluations += 2 if method == "heun" else 4
         if not torch.isfinite(state).all():
-            raise SolverError(stopped(s, "el estado dejó de ser finito", method), path)
+            raise SolverError(
+                stopped(s, "el estado dejó de ser finito", method, f"{AWAY} o dar más pasos."), path
+            )
+        path.times.append(s)
+        path.states.append(state)
     return path
 
 
@@ -77,7 +77,8 @@ def adaptive(
 
     def flat(t: float, y):
         if not math.isfinite(t):  # con una pendiente NaN, SciPy no sabe qué paso dar
-            raise SolverError(stopped(path.times[0], "el campo no es finito", name), path)
+            reason = "el campo no es finito"
+            raise SolverError(stopped(path.times[0], reason, name, f"{AWAY}."), path)
         value = rate(float(t), torch.from_numpy(y).view(state.shape).to(state))
         return value.reshape(-1).cpu().numpy()
 
@@ -86,18 +87,20 @@ def adaptive(
     while run.status == "running":
         if run.nfev >= limit:
             reason = f"agotó las {limit} evaluaciones (max_evaluations)"
-            raise SolverError(stopped(run.t, reason, name), path)
+            raise SolverError(
+                stopped(run.t, reason, name, f"{AWAY} o subir max_evaluations."), path
+            )
         run.step()
         if run.status == "failed":
             reason = "necesitaba un paso menor que la precisión de la máquina"
-            raise SolverError(stopped(run.t, reason, name), path)
+            raise SolverError(stopped(run.t, reason, name, f"{AWAY} o aflojar tolerance."), path)
         path.times.append(float(run.t))
         path.states.append(torch.from_numpy(run.y.copy()).view(state.shape).to(state))
         path.evaluations = run.nfev
     return path
 
 
-def stopped(t: float, reason: str, method: str, remedy: str = NEAR_ZERO) -> str:
+def stopped(t: float, reason: str, method: str, remedy: str) -> str:
     """El mensaje de un `SolverError`: dónde se paró, por qué y qué conviene hacer."""
     return (
         f"{method} se paró en t={t:.6g}: {reason}. El tramo recorrido está en error.trajectory. "

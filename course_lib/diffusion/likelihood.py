@@ -22,7 +22,8 @@ from course_lib.diffusion.integrators import (
     adaptive,
     fixed,
 )
-from course_lib.diffusion.schedules import Schedule, double
+from course_lib.diffusion.predictions import noisy
+from course_lib.diffusion.schedules import Schedule, double, instants
 from course_lib.errors import choose, floating, in_range, positive_int
 from course_lib.noise import noise_source
 from course_lib.probability import discretized
@@ -64,9 +65,10 @@ def log_prob(
       instante que da `schedule.snap` (0.001 en un esquema continuo): conviene no empezar antes.
     - `prior`: $\log p_1$; si no se da, la del esquema, $N(0,\sigma_1^2I)$.
 
-    El resultado tiene el tipo de `x0` y no se puede derivar: el gradiente de $\log p$ en x es el
-    score. Errores: `ValueError` si la traza exacta es demasiado cara (más de `max_exact_dim`) o t_min no
-    sirve; `SolverError`, con el tramo recorrido, si el integrador no llega a t = 1.
+    El resultado tiene el tipo de `x0` y no se puede derivar (con el score exacto, su gradiente en
+    `x0` es el propio score). Errores: `ValueError` si la traza exacta es demasiado cara (más de
+    `max_exact_dim`) o t_min no sirve; `SolverError`, con el tramo recorrido, si el integrador no
+    llega a t = 1.
     """
     x, velocity = _batch("x0", x0), _velocity(denoiser, cond)
     directions = probes_for(x, trace, probes, noise_source(generator), max_exact_dim)
@@ -100,19 +102,21 @@ def flow(
     r"""Recorre la ODE de flujo $\dot x=v(x,t)$ por `times`, hacia delante o hacia atrás.
 
     Con un método adaptativo solo cuentan los extremos de `times`. Devuelve una `Trajectory` de
-    estados con la forma de `x`. `SolverError` si el integrador no llega al final.
+    estados con la forma de `x`. `ValueError`, antes de empezar, si `times` no crece o decrece
+    estrictamente o la velocidad no existe en uno de sus extremos; `SolverError` si el integrador no
+    llega al final.
     """
-    x, times, velocity, shape = _batch("x", x), double(times), _velocity(denoiser, cond), x.shape
-    if times.ndim != 1 or len(times) < 2:
-        raise ValueError(
-            f"times debe traer al menos dos instantes, (N,); tiene forma {tuple(times.shape)}."
-        )
+    x, times, shape = _batch("x", x), instants("times", times, None), x.shape
+    velocity = _velocity(denoiser, cond)
 
     def rate(t: float, state: Tensor) -> Tensor:
         with torch.no_grad():
             return velocity(state.view(shape), t).flatten(1)
 
     start, ends = x.flatten(1), (times[0].item(), times[-1].item())
+    for end in ends:
+        if not noisy(denoiser.schedule, end):
+            rate(end, start)  # si ahí no hay velocidad, lo dice antes de recorrer nada
     if choose("method", method, METHODS) in ADAPTIVE:
         path = adaptive(rate, start, *ends, ADAPTIVE[method], tolerance, max_evaluations)
     else:
@@ -133,11 +137,12 @@ def bits_per_dim(
 
     A cada píxel se le suma $u\sim U(-\tfrac\Delta2,\tfrac\Delta2)$ con $\Delta=2/(L-1)$; por Jensen,
     $\log P(x)\ge E_u[\log p(x+u)]+D\log\Delta$ (Theis et al., 2016, sec. 3.1). `options`, las de
-    `log_prob`.
+    `log_prob`. `ValueError` si los píxeles no están en esos niveles.
     """
     if positive_int("levels", levels) < 2:
         raise ValueError(f"levels debe ser al menos 2, los niveles de cada píxel; es {levels}.")
     x, width = _batch("x0", x0), 2 / (levels - 1)
+    discretized.check_quantised(x, levels)
     rng, total = noise_source(generator), 0.0
     for _ in range(positive_int("dequantisations", dequantisations)):
         uniform = torch.special.ndtr(rng(x0).to(x)) - 0.5

@@ -57,9 +57,16 @@ class Prediction:
 
     @property
     def velocity(self) -> Tensor:
-        r"""$\dot α_t\hat x_0 + \dot σ_t\hat ε$, el campo de la ODE (Lipman et al., 2023)."""
+        r"""$\dot α_t\hat x_0 + \dot σ_t\hat ε$, el campo de la ODE (Lipman et al., 2023).
+
+        `ValueError` donde σ_t = 0 si allí no existe: con $\dot σ$ infinita o un $\hat ε$ que sale
+        de dividir entre σ.
+        """
         alpha_rate, sigma_rate = rates_at(self.schedule, self.t, self.x0)
-        return alpha_rate * self.x0 + sigma_rate * self.eps
+        velocity = alpha_rate * self.x0 + sigma_rate * self.eps
+        if not (noisy(self.schedule, self.t) or torch.isfinite(velocity).all()):
+            check_noise("la velocidad", self.schedule, self.t)
+        return velocity
 
     def with_x0(self, x0: Tensor) -> "Prediction":
         r"""La predicción con otro $\hat x_0$ (recortado, guiado…) y el $\hat ε$ que le toca."""
@@ -96,10 +103,17 @@ def schedule_of(denoiser) -> Schedule:
     )
 
 
+def noisy(schedule: Schedule, t: float | Tensor) -> bool:
+    """Si σ(t) > 0 en todos los instantes, o mirarlo sale caro (`can_look`)."""
+    t = double(t)
+    return not can_look(t) or bool((schedule.sigma(t) > 0).all())
+
+
 def check_noise(what: str, schedule: Schedule, t: float | Tensor) -> None:
     """`ValueError` si se pide `what`, que divide entre σ(t), donde σ(t) = 0."""
-    t = double(t)
-    if can_look(t) and (clean := schedule.sigma(t) == 0).any():
+    if not noisy(schedule, t):
+        t = double(t)
+        clean = schedule.sigma(t) == 0
         raise ValueError(
             f"{what} no existe en t={t[clean].max():g}: {schedule!r} tiene ahí σ = 0 y habría que "
             "dividir entre 0. Conviene un t mayor, por ejemplo 0.001."

@@ -28,7 +28,8 @@ def double(t: float | Tensor) -> Tensor:
 class Schedule(ABC):
     r"""Una ley de ruido; cada subclase escribe solo $α(t)$ y $σ(t)$, en float64.
 
-    Los instantes `t` son números o tensores con valores en [0, 1].
+    Los instantes `t` son números o tensores con valores en [0, 1]; si no, `ValueError` en todo lo
+    que se deduce de α y σ (que, como fórmulas, se evalúan donde se les pida).
     """
 
     @abstractmethod
@@ -43,7 +44,7 @@ class Schedule(ABC):
 
     def log_snr(self, t: float | Tensor) -> Tensor:
         r"""Logaritmo de la relación señal-ruido, $\log(α_t^2/σ_t^2) = 2λ(t)$, en nats."""
-        t = double(t)
+        t = unit_times(t)
         return 2 * (torch.log(self.alpha(t)) - torch.log(self.sigma(t)))
 
     def at(self, t: float | Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,7 +64,7 @@ class Schedule(ABC):
     def rates(self, t: float | Tensor) -> tuple[Tensor, Tensor]:
         r"""Derivadas $(\dot α_t, \dot σ_t)$, por diferenciación automática, con la forma de `t`."""
         with torch.inference_mode(False), torch.enable_grad():  # también dentro de inference_mode
-            t = double(t).detach().clone().requires_grad_()
+            t = unit_times(t).detach().clone().requires_grad_()
             return tuple(  # 0·t: una ley constante, como α = 1, también depende de t
                 torch.autograd.grad((law(t) + 0 * t).sum(), t)[0]
                 for law in (self.alpha, self.sigma)
@@ -75,7 +76,7 @@ class Schedule(ABC):
         $f = \dot α/α$ y $g^2 = 2σ(\dot σ - σ\dot α/α)$ (Kingma et al., 2021, ap. A); en t = 0 se
         da el límite por la derecha. Donde α = 0 la SDE es singular y f es infinito.
         """
-        t = double(t).clamp(min=T_TINY)
+        t = unit_times(t).clamp(min=T_TINY)
         alpha, sigma = self.alpha(t), self.sigma(t)
         alpha_rate, sigma_rate = self.rates(t)
         f = alpha_rate / alpha

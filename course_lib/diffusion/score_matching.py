@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from course_lib.diffusion.divergence import MAX_EXACT_DIM, divergence, probes_for
+from course_lib.diffusion.divergence import MAX_EXACT_DIM, check_trace_cost, divergence, probes_for
 from course_lib.diffusion.predictions import check_noise, check_same_law, schedule_of
 from course_lib.diffusion.schedules import Schedule, can_look, unit_times
 from course_lib.errors import choose
@@ -92,7 +92,8 @@ def ism(
     `lambda_weight`. `ValueError` si D pasa de `max_exact_dim`. Fuente: Hyvärinen (2005), teorema 1.
     """
     x_t = schedule_of(denoiser).perturb(x0, t, eps)
-    probes_for(x_t, "exact", 1, None, max_exact_dim)
+    cheap = "losses.sliced, que la estima sin sesgo con una derivación por corte"
+    check_trace_cost("ism", x_t, max_exact_dim, cheap)
     score, div = score_and_divergence(denoiser, x_t, t, None, cond)
     loss = half_square(score) + div
     return lambda_weight(denoiser.schedule, t, weight).to(loss) * loss

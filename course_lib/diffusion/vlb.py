@@ -10,7 +10,7 @@ from course_lib.diffusion.predictions import Prediction
 from course_lib.diffusion.samplers import bridge, reverse_std
 from course_lib.errors import floating, positive_int
 from course_lib.noise import noise_source
-from course_lib.probability.discretized import LEVELS, discrete_log_prob
+from course_lib.probability.discretized import check_quantised, discrete_log_prob
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,3 @@ def tabulated(schedule):
             f"{schedule!r}."
         )
     return schedule
-
-
-def check_quantised(x0: Tensor) -> None:
-    """`ValueError` si `x0` no está en la red de 256 valores de [-1, 1]."""
-    levels = (x0.double() + 1) * (LEVELS - 1) / 2
-    if x0.abs().amax() > 1 + 1e-6 or (levels - levels.round()).abs().amax() > 1e-2:
-        raise ValueError(
-            "bits_per_dim mide imágenes cuantizadas (256 niveles en [-1, 1]); se recibieron "
-            f"valores entre {x0.min():g} y {x0.max():g} que no lo están."
-        )

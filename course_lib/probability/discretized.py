@@ -7,7 +7,7 @@ from torch import Tensor
 
 from course_lib.errors import in_range, positive_int
 
-__all__ = ["LEVELS", "bits_per_dim", "discrete_log_prob"]
+__all__ = ["LEVELS", "bits_per_dim", "check_quantised", "discrete_log_prob"]
 
 LEVELS = 256  # valores posibles de un píxel; en [-1, 1] distan 2/255
 
@@ -38,3 +38,13 @@ def bits_per_dim(nats, dim: int, bin_width: float = 1.0):
     positive_int("dim", dim)
     in_range("bin_width", bin_width, 0, math.inf, open_low=True)
     return -(nats / dim + math.log(bin_width)) / math.log(2)
+
+
+def check_quantised(x0: Tensor, levels: int = LEVELS) -> None:
+    """`ValueError` si `x0` no está en la red de `levels` valores de [-1, 1]."""
+    index = (x0.double() + 1) * (levels - 1) / 2
+    if x0.abs().amax() > 1 + 1e-6 or (index - index.round()).abs().amax() > 1e-2:
+        raise ValueError(
+            f"bits_per_dim mide imágenes cuantizadas ({levels} niveles en [-1, 1]); se recibieron "
+            f"valores entre {x0.min():g} y {x0.max():g} que no lo están."
+        )
