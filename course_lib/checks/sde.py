@@ -6,6 +6,7 @@ En todas, los datos van por filas y en float64; t sube de los datos (0) al ruido
 from course_lib.checks import (
     sde_convergence,
     sde_edm,
+    sde_experiment,
     sde_flow,
     sde_forward,
     sde_importance,
@@ -84,6 +85,14 @@ def chain_tv_bound(f) -> Result:
     `mean`, `mean_hat`: (n, B), por paso y punto; `var`, `var_hat`: (n,); `start`: escalar.
     """
     return check(sde_convergence.CHAIN_TV_BOUND, f)
+
+
+def solver_experiment(f) -> Result:
+    r"""`f(solve, truth, budgets, tolerance)` → los errores (K,), el orden y las evaluaciones.
+
+    `solve(n)` da el resultado (B, D) con n evaluaciones; `truth`, el exacto, (B, D).
+    """
+    return check(sde_experiment.SOLVER_EXPERIMENT, f)
 
 
 def langevin_step(f) -> Result:

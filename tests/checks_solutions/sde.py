@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 
@@ -98,6 +99,20 @@ def chain_tv_bound(start, mean, mean_hat, var, var_hat):
     return kl, torch.minimum((kl / 2) ** 0.5, torch.ones_like(kl))
 
 
+def solver_experiment(solve, truth, budgets, tolerance):
+    """Con `polyfit` de NumPy y un presupuesto cada vez."""
+    errors = []
+    for n in budgets:
+        error = ((solve(n) - truth) ** 2).sum(1).mean() ** 0.5
+        errors.append(error.item() if torch.isfinite(error) else math.inf)
+    good = [
+        (math.log(n), math.log(e)) for n, e in zip(budgets, errors, strict=True) if e < math.inf
+    ]
+    slope, intercept = np.polyfit(*zip(*good, strict=True), 1)
+    needed = math.ceil(math.exp((intercept - math.log(tolerance)) / -slope))
+    return tuple(torch.tensor(v, dtype=torch.float64) for v in (errors, -slope, float(needed)))
+
+
 def langevin_step(x, score, z, step, variance):
     """Con una normal de media x + δ s, y la varianza como suma geométrica."""
     delta = step.reshape(-1, 1)
@@ -132,6 +147,7 @@ SOLUTIONS = {
     "karras_grid": karras_grid,
     "edm_coefficients": edm_coefficients,
     "chain_tv_bound": chain_tv_bound,
+    "solver_experiment": solver_experiment,
     "langevin_step": langevin_step,
     "flow_velocity": flow_velocity,
     "hutchinson": hutchinson,
