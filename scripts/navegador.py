@@ -4,6 +4,7 @@ import functools
 import http.server
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,11 +58,17 @@ class _Silencioso(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class _Servidor(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):  # una página cerrada a medio cargar
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def servir(carpeta: Path) -> Iterator[str]:
     """Publica `carpeta` en un puerto libre de esta máquina; da su dirección, sin barra final."""
     manejador = functools.partial(_Silencioso, directory=str(carpeta))
-    servidor = http.server.ThreadingHTTPServer(("127.0.0.1", 0), manejador)
+    servidor = _Servidor(("127.0.0.1", 0), manejador)
     threading.Thread(target=servidor.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{servidor.server_port}"
