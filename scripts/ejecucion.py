@@ -159,6 +159,7 @@ def ejecutar(ruta: Path, avisar) -> nbformat.NotebookNode:
         cliente = NotebookClient(
             cuaderno,
             timeout=SEGUNDOS_POR_CELDA,
+            startup_timeout=180,
             kernel_name="python3",
             resources={"metadata": {"path": carpeta}},
             on_cell_start=lambda cell, cell_index: avisar(cell_index + 1, len(cuaderno.cells)),

@@ -12,7 +12,7 @@ import time
 from ejecucion import RAIZ, preparar_jupyter
 from navegador import buscar_chromium, como_instalarlo
 
-NUCLEOS = os.cpu_count() or 2
+NUCLEOS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
 PROCESOS = max(2, min(4, NUCLEOS))
 PYTEST = [sys.executable, "-m", "pytest", "-n", str(PROCESOS), "--durations=5"]
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval.cfg"]

@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 cuaderno = nbformat.read(sys.argv[1], as_version=4)
 aviso = nbformat.v4.new_code_cell("import course_lib; print(course_lib.__file__)")
 cuaderno.cells.insert(0, aviso)
-NotebookClient(cuaderno, timeout=600, kernel_name="python3").execute()
+NotebookClient(cuaderno, timeout=600, startup_timeout=180, kernel_name="python3").execute()
 print(cuaderno.cells[0].outputs[0].text.strip())
 """
 

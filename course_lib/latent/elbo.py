@@ -49,7 +49,7 @@ class ELBO(NamedTuple):
 
     def __repr__(self) -> str:
         names = ("reconstruction", "kl", "total")
-        return f"ELBO({', '.join(f'{n}={getattr(self, n).mean():.3f}' for n in names)} nats)"
+        return f"ELBO({', '.join(f'{n}={getattr(self, n).mean():.2f}' for n in names)} nats)"
 
 
 class Evidence(NamedTuple):
@@ -66,7 +66,7 @@ class Evidence(NamedTuple):
     def __repr__(self) -> str:
         total_error = self.error.square().sum().sqrt() / len(self.error)
         return (
-            f"Evidence({self.nats.mean():.3f} ± {total_error:.2g} nats, ess {self.ess.mean():.0f})"
+            f"Evidence({self.nats.mean():.2f} ± {total_error:.2g} nats, ess {self.ess.mean():.0f})"
         )
 
 

@@ -66,7 +66,7 @@ function render({ model, el }) {
     step: () => {
       const jump = reducedMotion() ? SLOTS : 1;
       walking = true;
-      walk.u = Math.min(1, walk.u + jump / STEPS);
+      walk.u = Math.min(1, Math.round(STEPS * walk.u + jump) / STEPS); // sin que se acumule el redondeo
       place(along(walk, walk.u, limit));
       walking = false;
       if (walk.u < 1) return true;

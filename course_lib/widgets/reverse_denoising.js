@@ -118,12 +118,12 @@ function render({ model, el }) {
   const live = announcer();
   const draw = async () => {
     const index = model.get("selected");
+    method.set(current().label); // antes de esperar a los cuadros: se puede volver a elegir enseguida
+    steps.setOptions(stepOptions(current().label), index);
     if (!cache.has(index)) cache.set(index, readFrames(model, entries[index]));
     const { xt, x0 } = await cache.get(index);
     if (removed || index !== model.get("selected")) return;
     const i = frame();
-    method.set(current().label);
-    steps.setOptions(stepOptions(current().label), index);
     scrub.input.max = last();
     scrub.set(i);
     noisy.draw(xt[i]);

@@ -56,7 +56,9 @@ def navegador():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=ejecutable, args=OPCIONES)
+        chromium = playwright.chromium.launch(
+            executable_path=ejecutable, args=OPCIONES, timeout=180_000
+        )
         yield chromium
         chromium.close()
 
@@ -93,7 +95,7 @@ def abrir(navegador, base):
         opciones = {"color_scheme": tema, "locale": "es-UY"} | opciones
         contexto = navegador.new_context(viewport={"width": ancho, "height": alto}, **opciones)
         contextos.append(contexto)
-        contexto.set_default_timeout(90_000)  # una máquina de pruebas puede estar muy ocupada
+        contexto.set_default_timeout(300_000)  # una máquina de pruebas puede estar muy ocupada
         pagina = contexto.new_page()
         _vigilar(pagina)
         pagina.goto(f"{base}/{ruta.lstrip('/')}", wait_until="load")

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 import torch
 from latent_toys import NAMES, data, small
-from widget_fixtures import number, open_widgets, pixels, radio, readings, slider  # noqa: F401
+from widget_fixtures import (  # noqa: F401
+    announced,
+    number,
+    open_widgets,
+    pixels,
+    radio,
+    readings,
+    slider,
+    stop_clock,
+)
 from widget_formulas import import_functions
 
 from course_lib import weights
@@ -268,9 +277,7 @@ def test_se_mueve_con_el_teclado_y_se_anuncia(open_widgets):  # noqa: F811
         page.keyboard.press(key)
     assert where(page) == pytest.approx([0.06 - 0.3, 0.06 + 0.3], abs=0.006)
     shown(page, vae, [-0.24, 0.36], 0)
-    page.wait_for_function("() => document.querySelector('[role=status]').textContent")
-    status = page.get_by_role("status").inner_text()
-    assert status.startswith("abrigo, z = (−0.24, 0.36), log p(z)")
+    announced(page, "abrigo, z = (−0.24, 0.36), log p(z)")
 
 
 def strip(page):
@@ -282,7 +289,7 @@ def test_el_paseo_va_y_vuelve_y_la_tira_es_su_camino(open_widgets):  # noqa: F81
     page = open_widgets(LatentSpace(vae, z=(2.0, 1.0), y=0), reduced_motion="reduce")
     first = strip(page)
     play = page.get_by_role("button", name="Reproducir el paseo")
-    page.clock.install()
+    stop_clock(page)
     play.click()
     for _ in range(9):
         page.clock.run_for(900)
@@ -303,7 +310,7 @@ def test_el_paseo_va_y_vuelve_y_la_tira_es_su_camino(open_widgets):  # noqa: F81
 def test_la_vuelta_al_origen_acaba_donde_empezo(open_widgets):  # noqa: F811
     page = open_widgets(LatentSpace(small(), z=(0.0, 1.5)), reduced_motion="reduce")
     radio(page, "vuelta al origen").check()
-    page.clock.install()
+    stop_clock(page)
     page.get_by_role("button", name="Reproducir el paseo").click()
     radii, places = [], set()
     for _ in range(9):
@@ -323,7 +330,7 @@ def test_sin_prisa_el_paseo_avanza_paso_a_paso_y_se_pausa(open_widgets):  # noqa
         ends.add(page.locator(".cw-plane circle.cw-ringed").get_attribute("cx"))
         other.click()
     assert len(ends) == 3
-    page.clock.install()
+    stop_clock(page)
     page.get_by_role("button", name="Reproducir el paseo").click()
     page.clock.run_for(60 * 20)
     page.get_by_role("button", name="Pausar").click()

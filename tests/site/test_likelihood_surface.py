@@ -153,7 +153,9 @@ def test_se_arrastra_con_el_dedo(open_widgets):  # noqa: F811
     for target in [(0.9, 1.0), (1.4, 0.9), (2.0, 0.5)]:
         send("touchMove", target)
     send("touchEnd")
-    page.wait_for_timeout(100)
+    page.wait_for_function(
+        "Math.abs(document.querySelector('.cw input[type=range]').value - 2) < 0.2"
+    )
     tolerance = 0.02 * (widget.limits[1] - widget.limits[0])
     assert point(page) == pytest.approx([2.0, 0.5], abs=tolerance)
     assert page.evaluate("scrollY") == 0  # el gesto mueve el punto, no la página

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from widget_fixtures import number, open_widgets, readings, slider  # noqa: F401
+from widget_fixtures import announced, number, open_widgets, readings, slider  # noqa: F401
 
 from course_lib.probability import Gaussian, LinearGaussian
 from course_lib.widgets import LinearGaussianPosterior
@@ -58,8 +58,7 @@ def test_cada_dato_actualiza_la_distribucion_a_posteriori(open_widgets):  # noqa
     check_readings(page, hidden_points(widget, 5), 0.5, 1.7)
     button(page, "Deshacer").click()
     check_readings(page, hidden_points(widget, 4), 0.5, 1.7)
-    page.wait_for_function("() => document.querySelector('[role=status]').textContent")
-    assert page.get_by_role("status").inner_text().startswith("4 datos: w0 ")
+    announced(page, "4 datos: w0 ")
     button(page, "Vaciar").click()
     assert readings(page)["w1: media ± desviación"] == "0 ± 0.500"
 

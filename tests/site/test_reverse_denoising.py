@@ -81,3 +81,23 @@ def test_datos_danados_dejan_un_aviso_visible(open_widgets):  # noqa: F811
     page = open_widgets(widget, strict=False)
     page.get_by_role("alert").wait_for()
     assert "No se pudieron leer los cuadros" in page.get_by_role("alert").inner_text()
+
+
+SLOW = """() => {
+    const read = Response.prototype.arrayBuffer;
+    Response.prototype.arrayBuffer = async function () {
+        await new Promise((done) => setTimeout(done, 500));
+        return read.call(this);
+    };
+}"""
+
+
+def test_se_elige_otra_vez_sin_esperar_a_que_lleguen_los_cuadros(open_widgets):  # noqa: F811
+    """Las listas cambian al elegir, y no al acabar de descomprimir: si no, se elegía en las viejas."""
+    page = open_widgets(ReverseDenoising(trajectories()))
+    ready(page, "0:0")
+    page.evaluate(SLOW)
+    page.get_by_label("Muestreador").select_option("DDPM ancestral")
+    page.get_by_label("Número de pasos").select_option("12 pasos")
+    ready(page, "2:0")  # y no «1:0», el DDIM de 12 pasos
+    assert page.get_by_label("Muestreador").input_value() == "DDPM ancestral"

@@ -10,7 +10,7 @@ from scipy.stats import norm, wasserstein_distance
 from test_widget_cleanup import RENDER_AND_REMOVE
 from test_widget_pages import FONT_SIZES, TARGETS, no_violations
 from torch import nn
-from widget_fixtures import number, open_widgets, radio, readings, slider, stop_clock  # noqa: F401
+from widget_fixtures import announced, number, open_widgets, radio, readings, slider, stop_clock  # noqa: F401
 from widget_formulas import import_functions
 
 from course_lib.diffusion import VE, Denoiser, losses
@@ -467,8 +467,7 @@ def test_todo_se_mueve_con_el_teclado_y_cada_salto_cambia_el_valor(open_widgets)
     radio(page, "DSM, con ruido").focus()
     page.keyboard.press("ArrowRight")
     assert radio(page, "ISM, implícita").is_checked() and step_of(page) == 0
-    page.wait_for_function("() => document.querySelector('[role=status]').textContent")
-    assert page.get_by_role("status").inner_text().startswith("Paso 0: ESM")
+    announced(page, "Paso 0: ESM")
 
 
 def test_reproducir_avanza_y_al_pausar_dice_lo_de_ese_paso(open_widgets):  # noqa: F811

@@ -87,6 +87,7 @@ def test_las_formulas_se_componen(abrir, ruta):
     assert [m.inner_text() for m in malas.all()] == []
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("tema", ["light", "dark"])
 @pytest.mark.parametrize("ruta", [*PAGINAS, "search.html"])
 def test_accesibilidad(abrir, ruta, tema):
@@ -245,8 +246,9 @@ def test_las_soluciones_estan_plegadas(abrir, ruta):
 def test_la_portada_tiene_un_widget_vivo(abrir):
     pagina = abrir("book/portada.html")
     lienzos = "() => [...document.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
-    antes = pagina.evaluate(lienzos)
     control = pagina.locator(".cell_output input[type=range]").first
+    control.wait_for()
+    antes = pagina.evaluate(lienzos)
     control.focus()
     for _ in range(5):
         pagina.keyboard.press("ArrowRight")
@@ -267,7 +269,7 @@ def test_a_360_puntos_las_tablas_impresas_conservan_sus_columnas(abrir):
     filas = pagina.locator(".cell_output pre > .fila")
     altos = filas.evaluate_all("todas => todas.map(f => f.getClientRects()[0].height)")
     assert len(altos) > 100 and max(altos) < 1.5 * min(a for a in altos if a)
-    caja = pagina.locator(".cell_output pre", has_text="predictor_corrector").first
+    caja = pagina.locator(".cell_output pre:has(> .fila)", has_text="predictor_corrector").first
     assert caja.evaluate("e => e.scrollWidth > e.clientWidth && e.tabIndex === 0")
     assert "heun                 t" in caja.inner_text()
     frases = pagina.locator(".cell_output pre > .frase").evaluate_all(
@@ -278,6 +280,7 @@ def test_a_360_puntos_las_tablas_impresas_conservan_sus_columnas(abrir):
 
 def test_lo_que_se_desplaza_se_alcanza_con_el_teclado(abrir):
     pagina = abrir("book/notacion.html", ancho=360, alto=740)
+    pagina.wait_for_function("document.querySelector('.bd-article [tabindex=\"0\"]')")
     sin_foco = pagina.evaluate(
         """() => [...document.querySelectorAll('.bd-article *')]
             .filter(e => ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))

@@ -154,5 +154,13 @@ def trajectories(channels=1):
     return [record(denoiser, x_T, s, m, frames=7, y=torch.arange(6), generator=0) for m, s in kinds]
 
 
+def announced(page, beginning):
+    """Espera el anuncio que empieza así: en una máquina lenta, antes pueden llegar otros."""
+    page.wait_for_function(
+        "text => document.querySelector('[role=status]').textContent.startsWith(text)",
+        arg=beginning,
+    )
+
+
 def ready(page, state):
     page.wait_for_selector(f".cw[data-ready='{state}']")
