@@ -60,6 +60,13 @@ def losses_of(loss, **options):
             "[-1, 1]",
             "255",
         ),
+        (
+            "imagen con NaN",
+            ValueError,
+            lambda: bits_per_dim(Denoiser(Same(), DDPM.cosine(9)), IMAGES * float("nan")),
+            "x0",
+            "NaN",
+        ),
     ),
 )
 def test_perdidas_mal_pedidas(error, call, words):

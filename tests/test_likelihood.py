@@ -351,6 +351,7 @@ def test_un_campo_sin_valor_lo_dice(method):
         (lambda d: bits_per_dim(d, torch.full((1, 2), 0.3)), ValueError, "256 niveles.*0.3"),
         (lambda d: bits_per_dim(d, torch.full((1, 2), 255.0)), ValueError, "256 niveles.*255"),
         (lambda d: bits_per_dim(d, torch.zeros(1, 2), levels=8), ValueError, "8 niveles"),
+        (lambda d: bits_per_dim(d, torch.full((1, 2), math.nan)), ValueError, "x0 .*2 valores NaN"),
         (
             lambda d: bits_per_dim(d, torch.ones(1, 2, dtype=torch.uint8)),
             TypeError,

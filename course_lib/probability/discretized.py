@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from course_lib.errors import in_range, positive_int
+from course_lib.probability.covariance import double_like
 
 __all__ = ["LEVELS", "bits_per_dim", "check_quantised", "discrete_log_prob"]
 
@@ -42,8 +43,9 @@ def bits_per_dim(nats, dim: int, bin_width: float = 1.0):
 
 def check_quantised(x0: Tensor, levels: int = LEVELS) -> None:
     """`ValueError` si `x0` no está en la red de `levels` valores de [-1, 1]."""
-    index = (x0.double() + 1) * (levels - 1) / 2
-    if x0.abs().amax() > 1 + 1e-6 or (index - index.round()).abs().amax() > 1e-2:
+    index = (x0.to(double_like(x0)) + 1) * (levels - 1) / 2
+    gap = torch.maximum((index - index.round()).abs() / 1e-2, (x0.abs() - 1) / 1e-6)
+    if (gap > 1).any():
         raise ValueError(
             f"bits_per_dim mide imágenes cuantizadas ({levels} niveles en [-1, 1]); se recibieron "
             f"valores entre {x0.min():g} y {x0.max():g} que no lo están."
