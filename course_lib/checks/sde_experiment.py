@@ -8,14 +8,14 @@ import torch
 from course_lib.checks.core import Case, Exercise, Slip
 from course_lib.checks.random_cases import normal
 from course_lib.diffusion import VP, sample
+from course_lib.diffusion.sde import fitted_order
 from course_lib.probability import Gaussian
 
 F64 = torch.float64
 
 
 def solver_experiment_oracle(solve, truth, budgets, tolerance):
-    gaps = torch.stack([solve(n) - truth for n in budgets])
-    errors = gaps.square().sum(2).mean(1).sqrt().nan_to_num(torch.inf)
+    errors = _rms(torch.stack([solve(n) - truth for n in budgets])).nan_to_num(torch.inf)
     slope, intercept = _line(errors, budgets)
     return errors, -slope, ((math.log(tolerance) - intercept) / slope).exp().ceil()
 
@@ -23,9 +23,9 @@ def solver_experiment_oracle(solve, truth, budgets, tolerance):
 def _line(errors, budgets):
     """La recta de mínimos cuadrados de log e contra log n, con los errores finitos."""
     n, finite = torch.tensor(budgets, dtype=F64), torch.isfinite(errors)
-    x, y = n[finite].log(), errors[finite].log()
-    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
-    return slope, y.mean() - slope * x.mean()
+    n, e = n[finite], errors[finite]
+    slope = torch.tensor(fitted_order(n, e), dtype=F64)
+    return slope, e.log().mean() - slope * n.log().mean()
 
 
 # --- los casos: tres métodos del capítulo y un paso explícito que estalla ---------------------------
@@ -79,16 +79,23 @@ def solver_experiment_cases():
 def _experiment(error=None, fit=None, cost=None):
     """El experimento con alguna pieza cambiada."""
 
+    error, fit, cost = error or _rms, fit or _order, cost or _evaluations
+
     def run(solve, truth, budgets, tolerance):
         gaps = torch.stack([solve(n) - truth for n in budgets])
-        measure = error or (lambda g: g.square().sum(2).mean(1).sqrt())
-        errors = measure(gaps).nan_to_num(torch.inf)
-        order, log_C = fit(errors, budgets) if fit else _order(errors, budgets)
-        if cost:
-            return errors, order, cost(order, log_C, tolerance)
-        return errors, order, ((log_C - math.log(tolerance)) / order).exp().ceil()
+        errors = error(gaps).nan_to_num(torch.inf)
+        order, log_C = fit(errors, budgets)
+        return errors, order, cost(order, log_C, tolerance)
 
     return run
+
+
+def _rms(gaps):
+    return gaps.square().sum(2).mean(1).sqrt()
+
+
+def _evaluations(order, log_C, tolerance):
+    return ((log_C - math.log(tolerance)) / order).exp().ceil()
 
 
 def _order(errors, budgets):
@@ -112,13 +119,7 @@ def _two_points(errors, budgets):
 
 def _other_axes(errors, budgets):
     """El ajuste con el error sin logaritmo: una recta donde hay una potencia."""
-    slope, intercept = _line(errors.exp(), budgets)
-    return -slope, intercept
-
-
-def _unsigned(errors, budgets):
-    slope, intercept = _line(errors, budgets)
-    return slope, intercept
+    return _order(errors.exp(), budgets)
 
 
 SOLVER_EXPERIMENT = Exercise(
@@ -165,7 +166,7 @@ SOLVER_EXPERIMENT = Exercise(
             "signo",
             "el signo está cambiado: el error baja al crecer n, la pendiente es negativa y el orden "
             "es la pendiente con el signo contrario.",
-            _experiment(fit=_unsigned),
+            _experiment(fit=_line),
         ),
         Slip(
             "con_los_que_estallan",
